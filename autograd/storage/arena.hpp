@@ -1,0 +1,54 @@
+// Arena: memory that is handed out in pieces and taken back all at once.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace chainrule {
+
+/// Bump allocator in chunks. Addresses stay valid until clear(), which keeps the chunks: a program
+/// that repeats itself allocates nothing once warm.
+class Arena {
+ public:
+  Arena() = default;
+  Arena(const Arena&) = delete;
+  Arena& operator=(const Arena&) = delete;
+
+  /// 64-byte-aligned, uninitialised. Throws std::bad_alloc, leaving the arena as it was.
+  void* allocate_bytes(std::size_t bytes);
+  /// Room for `count` objects of a trivial type, uninitialised.
+  template <class U>
+  std::span<U> allocate(std::size_t count) {
+    static_assert(std::is_trivially_destructible_v<U>);
+    return {static_cast<U*>(allocate_bytes(count * sizeof(U))), count};
+  }
+  /// Takes back everything and keeps the memory.
+  void clear() noexcept;
+
+  /// A point in time; rewind() takes back what was handed out since.
+  struct Mark {
+    std::size_t chunk = 0, used = 0;
+  };
+  Mark mark() const noexcept { return {current_, used_}; }
+  void rewind(Mark mark) noexcept { current_ = mark.chunk, used_ = mark.used; }
+
+  /// Bytes held in all chunks.
+  std::size_t capacity() const noexcept;
+
+ private:
+  struct Free {
+    void operator()(std::byte* pointer) const noexcept;
+  };
+  struct Chunk {
+    std::unique_ptr<std::byte[], Free> memory;
+    std::size_t size = 0;
+  };
+  std::vector<Chunk> chunks_;
+  std::size_t current_ = 0;  // the chunk that is being filled
+  std::size_t used_ = 0;     // bytes used of it
+};
+
+}  // namespace chainrule

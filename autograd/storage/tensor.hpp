@@ -1,0 +1,125 @@
+// Tensor: a value that owns dense, row-major, 64-byte-aligned numbers; TensorView: a look at some.
+#pragma once
+
+#include <chainrule/autograd/storage/shape.hpp>
+#include <cstddef>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <vector>
+
+namespace chainrule {
+
+/// Alignment of every buffer that the library makes: one cache line, one AVX-512 register.
+inline constexpr std::size_t alignment = 64;
+
+template <class T>
+class Tensor;
+
+/// A pointer and a shape: what tape and plan hand out. It owns nothing, and is valid as long as what
+/// it looks at: for a tape's values until clear(), for a plan's until the next run().
+template <class T>
+class TensorView {
+ public:
+  TensorView() = default;
+  TensorView(T* data, const Shape& shape) : data_(data), shape_(shape) {}
+  /// A view of mutable numbers is also a view of constant ones.
+  template <class U>
+    requires(std::is_same_v<const U, T>)
+  TensorView(const TensorView<U>& other) : data_(other.data()), shape_(other.shape()) {}
+  TensorView(const Tensor<std::remove_const_t<T>>& tensor)
+    requires(std::is_const_v<T>);
+  TensorView(Tensor<std::remove_const_t<T>>& tensor);
+
+  T* data() const { return data_; }
+  const Shape& shape() const { return shape_; }
+  std::int64_t size() const { return shape_.size(); }
+  T* begin() const { return data_; }
+  T* end() const { return data_ + size(); }
+  std::span<T> span() const { return {data_, static_cast<std::size_t>(size())}; }
+  /// Entry by its row-major index, unchecked.
+  T& operator[](std::int64_t index) const { return data_[index]; }
+  /// Entry (row, column) of a rank-2 view, unchecked.
+  T& operator()(std::int64_t row, std::int64_t column) const {
+    return data_[row * shape_.last() + column];
+  }
+
+ private:
+  T* data_ = nullptr;
+  Shape shape_{0};
+};
+
+/// Dense, row-major numbers of type float or double: a value, copied and compared as such.
+template <class T>
+class Tensor {
+  static_assert(std::is_same_v<T, float> || std::is_same_v<T, double>);
+
+ public:
+  /// Shape (0,): no elements.
+  Tensor() = default;
+  /// All zero.
+  explicit Tensor(const Shape& shape);
+  /// The given values in row-major order. Throws ShapeError when their number is not shape.size().
+  Tensor(const Shape& shape, std::span<const T> values);
+  Tensor(const Shape& shape, std::initializer_list<T> values)
+      : Tensor(shape, std::span<const T>(values.begin(), values.size())) {}
+  /// A copy of what the view looks at.
+  explicit Tensor(TensorView<const T> view) : Tensor(view.shape(), view.span()) {}
+  Tensor(const Tensor& other) : Tensor(other.shape(), other.span()) {}
+  Tensor(Tensor&& other) noexcept;
+  Tensor& operator=(const Tensor& other);
+  Tensor& operator=(Tensor&& other) noexcept;
+  ~Tensor() = default;
+
+  /// Every entry `value`.
+  static Tensor filled(const Shape& shape, T value);
+
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  const Shape& shape() const { return shape_; }
+  std::int64_t size() const { return shape_.size(); }
+  T* begin() { return data(); }
+  T* end() { return data() + size(); }
+  const T* begin() const { return data(); }
+  const T* end() const { return data() + size(); }
+  std::span<T> span() { return {data(), static_cast<std::size_t>(size())}; }
+  std::span<const T> span() const { return {data(), static_cast<std::size_t>(size())}; }
+  T& operator[](std::int64_t index) { return data_[static_cast<std::size_t>(index)]; }
+  const T& operator[](std::int64_t index) const { return data_[static_cast<std::size_t>(index)]; }
+  T& operator()(std::int64_t row, std::int64_t column) { return data()[row * shape_.last() + column]; }
+  const T& operator()(std::int64_t row, std::int64_t column) const {
+    return data()[row * shape_.last() + column];
+  }
+  TensorView<T> view() { return {data(), shape_}; }
+  TensorView<const T> view() const { return {data(), shape_}; }
+  /// The same numbers under another shape of the same size. Throws ShapeError otherwise.
+  Tensor reshaped(const Shape& shape) const;
+  /// The same numbers, rounded to U.
+  template <class U>
+  Tensor<U> cast() const {
+    Tensor<U> result(shape_);
+    for (std::int64_t i = 0; i < size(); ++i) result[i] = static_cast<U>((*this)[i]);
+    return result;
+  }
+
+ private:
+  struct Free {
+    void operator()(T* pointer) const noexcept;
+  };
+  std::unique_ptr<T[], Free> data_;
+  Shape shape_{0};
+};
+
+template <class T>
+TensorView<T>::TensorView(const Tensor<std::remove_const_t<T>>& tensor)
+  requires(std::is_const_v<T>)
+    : data_(tensor.data()), shape_(tensor.shape()) {}
+template <class T>
+TensorView<T>::TensorView(Tensor<std::remove_const_t<T>>& tensor)
+    : data_(tensor.data()), shape_(tensor.shape()) {}
+
+extern template class Tensor<float>;
+extern template class Tensor<double>;
+
+}  // namespace chainrule

@@ -1,0 +1,35 @@
+# Targets of the library, one a folder, and the flags that all of them share.
+
+# chainrule_flags: for everything that is compiled here; never exported to users.
+add_library(chainrule_flags INTERFACE)
+target_compile_features(chainrule_flags INTERFACE cxx_std_20)
+# Contraction would let two compilations of one formula differ in the last bit.
+target_compile_options(chainrule_flags INTERFACE -Wall -Wextra -Wpedantic -Wshadow -Wconversion
+  -Wno-sign-conversion -ffp-contract=off)
+if(CHAINRULE_WARNINGS_AS_ERRORS)
+  target_compile_options(chainrule_flags INTERFACE -Werror)
+endif()
+if(CHAINRULE_SANITIZE)
+  target_compile_options(chainrule_flags INTERFACE -fsanitize=${CHAINRULE_SANITIZE}
+    -fno-sanitize-recover=all)
+  target_link_options(chainrule_flags INTERFACE -fsanitize=${CHAINRULE_SANITIZE})
+endif()
+
+# chainrule_add_library(<name> <folder, relative to the project> SOURCES ... LINKS ... PRIVATE ...)
+#
+# In the build tree a target's include directory holds one link, chainrule/<folder>, so that
+# `#include <chainrule/<folder>/x.hpp>` works as it does when installed, and a target sees only the
+# folders that it links: an include against the arrows of docs/design.md does not compile.
+function(chainrule_add_library name folder)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE" ${ARGN})
+  set(include "${PROJECT_BINARY_DIR}/include/${name}")
+  cmake_path(GET folder PARENT_PATH parent)
+  file(MAKE_DIRECTORY "${include}/chainrule/${parent}")
+  file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${include}/chainrule/${folder}" SYMBOLIC)
+  add_library(chainrule_${name} STATIC ${ARG_SOURCES})
+  add_library(chainrule::${name} ALIAS chainrule_${name})
+  target_compile_features(chainrule_${name} PUBLIC cxx_std_20)
+  target_include_directories(chainrule_${name} PUBLIC "$<BUILD_INTERFACE:${include}>")
+  target_link_libraries(chainrule_${name} PUBLIC ${ARG_LINKS}
+    PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:chainrule_flags>)
+endfunction()
