@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
+#include <new>
 #include <span>
 #include <type_traits>
 #include <vector>
@@ -23,6 +25,7 @@ class Arena {
   template <class U>
   std::span<U> allocate(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<U>);
+    if (count > SIZE_MAX / sizeof(U)) throw std::bad_alloc();
     return {static_cast<U*>(allocate_bytes(count * sizeof(U))), count};
   }
   /// Takes back everything and keeps the memory.

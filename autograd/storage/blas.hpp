@@ -6,11 +6,11 @@
 
 namespace chainrule::blas {
 
-/// C (m x n) = alpha op(A) op(B) + (accumulate ? C : 0), all dense and row-major, where op transposes
-/// when its flag is set: op(A) is m x k, op(B) is k x n. C may not overlap A or B. m, n or k may be
-/// zero: k = 0 leaves zeros (or C). Without `accumulate`, C is cleared here and OpenBLAS adds to it,
-/// because its own pass for beta = 0 is slow on tall results (docs/performance.md).
-/// Throws ShapeError for dimensions beyond OpenBLAS's int.
+/// C (m x n) = alpha op(A) op(B) + (accumulate ? C : 0), all dense and row-major, where op
+/// transposes when its flag is set: op(A) is m x k, op(B) is k x n. C may not overlap A or B. m, n
+/// or k may be zero: k = 0 leaves zeros (or C). Without `accumulate`, C is cleared here and
+/// OpenBLAS adds to it, because its own pass for beta = 0 is slow on tall results
+/// (docs/performance.md). Throws ShapeError for dimensions beyond OpenBLAS's int.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
           T alpha, const T* a, const T* b, T* c, bool accumulate = false);

@@ -49,16 +49,28 @@ class Error : public std::runtime_error {
 };
 
 /// Shapes that do not fit an operation, a leaf or a plan.
-class ShapeError : public Error { using Error::Error; };
+class ShapeError : public Error {
+  using Error::Error;
+};
 /// Class labels and indices outside their range.
-class LabelError : public Error { using Error::Error; };
+class LabelError : public Error {
+  using Error::Error;
+};
 /// A name that is taken, unknown or malformed.
-class NameError : public Error { using Error::Error; };
+class NameError : public Error {
+  using Error::Error;
+};
 /// A file that is missing, damaged or not what it should be.
-class FileError : public Error { using Error::Error; };
+class FileError : public Error {
+  using Error::Error;
+};
 /// A stale Var, a Var of another tape, a tape on another thread, an option out of range.
-class UsageError : public Error { using Error::Error; };
+class UsageError : public Error {
+  using Error::Error;
+};
 /// A value that is not finite where it must be.
-class NumericError : public Error { using Error::Error; };
+class NumericError : public Error {
+  using Error::Error;
+};
 
 }  // namespace chainrule

@@ -17,8 +17,8 @@ inline constexpr std::size_t alignment = 64;
 template <class T>
 class Tensor;
 
-/// A pointer and a shape: what tape and plan hand out. It owns nothing, and is valid as long as what
-/// it looks at: for a tape's values until clear(), for a plan's until the next run().
+/// A pointer and a shape: what tape and plan hand out. It owns nothing, and is valid as long as
+/// what it looks at: for a tape's values until clear(), for a plan's until the next run().
 template <class T>
 class TensorView {
  public:
@@ -26,10 +26,9 @@ class TensorView {
   TensorView(T* data, const Shape& shape) : data_(data), shape_(shape) {}
   /// A view of mutable numbers is also a view of constant ones.
   template <class U>
-    requires(std::is_same_v<const U, T>)
-  TensorView(const TensorView<U>& other) : data_(other.data()), shape_(other.shape()) {}
-  TensorView(const Tensor<std::remove_const_t<T>>& tensor)
-    requires(std::is_const_v<T>);
+  requires(std::is_same_v<const U, T>) TensorView(const TensorView<U>& other)
+      : data_(other.data()), shape_(other.shape()) {}
+  TensorView(const Tensor<std::remove_const_t<T>>& tensor) requires(std::is_const_v<T>);
   TensorView(Tensor<std::remove_const_t<T>>& tensor);
 
   T* data() const { return data_; }
@@ -87,7 +86,9 @@ class Tensor {
   std::span<const T> span() const { return {data(), static_cast<std::size_t>(size())}; }
   T& operator[](std::int64_t index) { return data_[static_cast<std::size_t>(index)]; }
   const T& operator[](std::int64_t index) const { return data_[static_cast<std::size_t>(index)]; }
-  T& operator()(std::int64_t row, std::int64_t column) { return data()[row * shape_.last() + column]; }
+  T& operator()(std::int64_t row, std::int64_t column) {
+    return data()[row * shape_.last() + column];
+  }
   const T& operator()(std::int64_t row, std::int64_t column) const {
     return data()[row * shape_.last() + column];
   }
@@ -112,8 +113,7 @@ class Tensor {
 };
 
 template <class T>
-TensorView<T>::TensorView(const Tensor<std::remove_const_t<T>>& tensor)
-  requires(std::is_const_v<T>)
+TensorView<T>::TensorView(const Tensor<std::remove_const_t<T>>& tensor) requires(std::is_const_v<T>)
     : data_(tensor.data()), shape_(tensor.shape()) {}
 template <class T>
 TensorView<T>::TensorView(Tensor<std::remove_const_t<T>>& tensor)

@@ -1,0 +1,214 @@
+#include <chainrule/autograd/plan.hpp>
+
+#include <fmt/format.h>
+#include <chainrule/autograd/basic_ops.hpp>
+
+#include <algorithm>
+#include <map>
+#include <new>
+
+namespace chainrule {
+
+template <class T>
+void Plan<T>::Free::operator()(std::byte* pointer) const noexcept {
+  ::operator delete(pointer, std::align_val_t(alignment));
+}
+
+template <class T>
+Plan<T>::Plan(std::span<const Var<T>> outputs, SourceLocation location) {
+  if (outputs.empty()) throw UsageError("plan", "no outputs: expected at least one Var", location);
+  Tape<T>& tape = outputs.front().tape();
+  for (const Var<T>& output : outputs) tape.expect_own(output, "plan", location);
+  select(tape, outputs);
+  assign_memory();
+}
+
+/// Copies the records that the outputs need, renumbered in their order.
+template <class T>
+void Plan<T>::select(Tape<T>& tape, std::span<const Var<T>> outputs) {
+  NodeId count = 0;
+  for (const Var<T>& output : outputs) count = std::max(count, output.id() + 1);
+  std::vector<NodeId> place(count, no_node);
+  std::size_t needed = 0, edges = 0;
+  for (const Var<T>& output : outputs) place[output.id()] = 0;
+  for (NodeId id = count; id-- > 0;) {
+    if (place[id] == no_node) continue;
+    ++needed;
+    edges += tape.node(id).inputs.size();
+    for (const NodeId in : tape.node(id).inputs) place[in] = 0;
+  }
+
+  nodes_.reserve(needed);
+  inputs_.reserve(edges);  // spans point into it: it must not move
+  for (NodeId id = 0; id < count; ++id) {
+    if (place[id] == no_node) continue;
+    const auto here = static_cast<NodeId>(nodes_.size());
+    place[id] = here;
+    Node<T> node = tape.node(id);
+    const std::size_t begin = inputs_.size();
+    for (const NodeId in : node.inputs) inputs_.push_back(place[in]);
+    node.inputs = {inputs_.data() + begin, inputs_.size() - begin};
+    node.name = {};  // names belong to the tape, which may go before the plan does
+    if (node.op->check) checks_.push_back(here);
+    if (node.op->forward) {
+      steps_.push_back(here);
+    } else if (node.op != &detail::constant_op<T>()) {
+      leaf_vars_.emplace_back(tape.var(id), here);
+      if (node.tensor) leaves_.push_back(here);
+    }
+    nodes_.push_back(std::move(node));
+  }
+  for (const Var<T>& output : outputs) outputs_.push_back({output, place[output.id()], {}});
+}
+
+/// Gives each step a place in one block. A place is free again after the last step that reads it,
+/// and goes to the next value of the same size: what a step needs is more often still in the cache.
+template <class T>
+void Plan<T>::assign_memory() {
+  const auto bytes_of = [](const Node<T>& node) {
+    const std::size_t bytes = static_cast<std::size_t>(node.shape.size()) * sizeof(T);
+    return std::max(alignment, (bytes + alignment - 1) / alignment * alignment);
+  };
+  std::vector<NodeId> last_use(nodes_.size(), 0);
+  for (const NodeId id : steps_) {
+    for (const NodeId in : nodes_[id].inputs) last_use[in] = id;
+  }
+  for (const Output& output : outputs_) last_use[output.node] = no_node;
+
+  const auto is_constant = [](const Node<T>& node) { return node.op == &detail::constant_op<T>(); };
+  std::vector<std::size_t> offset(nodes_.size(), 0);
+  std::map<std::size_t, std::vector<std::size_t>> free;  // by size
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    const Node<T>& node = nodes_[id];
+    if (!node.op->forward && !is_constant(node)) continue;
+    const std::size_t size = bytes_of(node);
+    std::vector<std::size_t>& places = free[size];
+    if (places.empty() || is_constant(node)) {  // constants are there from the start
+      offset[id] = bytes_;
+      bytes_ += size;
+    } else {
+      offset[id] = places.back();
+      places.pop_back();
+    }
+    for (const NodeId in : node.inputs) {
+      if (last_use[in] != id || !nodes_[in].op->forward) continue;
+      free[bytes_of(nodes_[in])].push_back(offset[in]);
+      last_use[in] = no_node;  // once, also when a step reads it twice
+    }
+  }
+
+  memory_.reset(static_cast<std::byte*>(
+      ::operator new(std::max(bytes_, alignment), std::align_val_t(alignment))));
+  for (NodeId id = 0; id < nodes_.size(); ++id) {
+    Node<T>& node = nodes_[id];
+    if (!node.op->forward && !is_constant(node)) continue;
+    T* data = reinterpret_cast<T*>(memory_.get() + offset[id]);
+    if (is_constant(node)) std::copy_n(node.data, node.shape.size(), data);
+    node.data = data;
+  }
+}
+
+template <class T>
+const typename Plan<T>::Output& Plan<T>::output(Var<T> var, std::string_view operation,
+                                                SourceLocation location) const {
+  for (const Output& output : outputs_) {
+    if (output.var == var) return output;
+  }
+  throw UsageError(operation, "the Var is none of this plan's outputs: ask for it in plan({...})",
+                   location);
+}
+
+template <class T>
+void Plan<T>::write_to(Var<T> var, TensorView<T> destination, SourceLocation location) {
+  const Output& found = output(var, "Plan::write_to", location);
+  Node<T>& node = nodes_[found.node];
+  if (node.shape != destination.shape()) {
+    throw ShapeError("Plan::write_to",
+                     fmt::format("the output has shape {} and its destination {}",
+                                 to_string(node.shape), to_string(destination.shape())),
+                     location);
+  }
+  // A leaf keeps its address, and a node that two outputs share keeps the first: those are copied.
+  const bool shared = std::any_of(outputs_.begin(), outputs_.end(), [&](const Output& other) {
+    return other.node == found.node && (&other != &found || other.copy_to);
+  });
+  if (node.op->forward && !shared) {
+    node.data = destination.data();
+  } else {
+    const_cast<Output&>(found).copy_to = destination;
+  }
+}
+
+template <class T>
+void Plan<T>::rebind(Var<T> leaf, TensorView<const T> view, SourceLocation location) {
+  for (const auto& [var, id] : leaf_vars_) {
+    if (!(var == leaf)) continue;
+    Node<T>& node = nodes_[id];
+    if (node.shape != view.shape()) {
+      throw ShapeError(
+          "Plan::rebind",
+          fmt::format("the plan was made for a leaf of shape {}, not {}: make one plan "
+                      "per shape",
+                      to_string(node.shape), to_string(view.shape())),
+          location);
+    }
+    node.data = const_cast<T*>(view.data());
+    node.tensor = nullptr;
+    std::erase(leaves_, id);
+    return;
+  }
+  throw UsageError("Plan::rebind", "the Var is no leaf of this plan", location);
+}
+
+template <class T>
+void Plan<T>::run(KinkSides* sides) {
+  for (const NodeId id : leaves_) {
+    Node<T>& node = nodes_[id];
+    if (node.tensor->shape() != node.shape) {
+      throw ShapeError("Plan::run",
+                       fmt::format("a bound tensor has shape {}, and had {} when it was recorded: "
+                                   "make one plan per shape",
+                                   to_string(node.tensor->shape()), to_string(node.shape)),
+                       node.location);
+    }
+    node.data = const_cast<T*>(node.tensor->data());
+  }
+  for (const NodeId id : checks_) nodes_[id].op->check({nodes_.data(), nodes_[id]});
+  for (const NodeId id : steps_) {
+    const Node<T>& node = nodes_[id];
+    const Evaluation<T> evaluation(nodes_.data(), node);
+    node.op->forward(evaluation);
+    if (sides && node.op->sides) node.op->sides(evaluation, *sides);
+  }
+  for (const Output& output : outputs_) {
+    if (output.copy_to) {
+      std::copy_n(nodes_[output.node].data, output.copy_to->size(), output.copy_to->data());
+    }
+  }
+  ran_ = true;
+}
+
+template <class T>
+TensorView<const T> Plan<T>::value(Var<T> var, SourceLocation location) const {
+  const Output& found = output(var, "Plan::value", location);
+  if (!ran_) throw UsageError("Plan::value", "the plan has not run yet", location);
+  if (found.copy_to) return *found.copy_to;
+  return {nodes_[found.node].data, nodes_[found.node].shape};
+}
+
+template <class T>
+T Plan<T>::item(Var<T> var, SourceLocation location) const {
+  const TensorView<const T> view = value(var, location);
+  if (view.size() != 1) {
+    throw ShapeError(
+        "Plan::item",
+        fmt::format("{} has {} elements: expected one", to_string(view.shape()), view.size()),
+        location);
+  }
+  return view[0];
+}
+
+template class Plan<float>;
+template class Plan<double>;
+
+}  // namespace chainrule

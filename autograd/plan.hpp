@@ -1,0 +1,87 @@
+// Plan: the part of a tape that some outputs need, to be run again and again.
+#pragma once
+
+#include <chainrule/autograd/tape.hpp>
+#include <optional>
+
+namespace chainrule {
+
+/// The nodes that `outputs` need, in order: plan({loss, g1, g2}) for a training step,
+/// plan({logits}) for inference. It copies records and constants and owns its memory, so the tape's
+/// values stay those of the recording, and the plan stays valid when the tape grows or is cleared,
+/// as long as its leaves live. Running it evaluates its nodes on the leaves' current values: no
+/// allocation, no recording, no graph walk, and bit for bit what recording anew would give.
+/// It belongs to whichever thread runs it; plans may share leaves that nobody writes.
+template <class T>
+class Plan {
+ public:
+  Plan() = default;
+  /// Throws UsageError for stale Vars, Vars of several tapes, and an empty list.
+  explicit Plan(std::span<const Var<T>> outputs,
+                SourceLocation location = SourceLocation::current());
+
+  /// Has `output` evaluated straight into memory of the caller's, such as a block of gradients,
+  /// instead of the plan's own. Throws ShapeError, UsageError (not an output).
+  void write_to(Var<T> output, TensorView<T> destination,
+                SourceLocation location = SourceLocation::current());
+  /// Has a leaf read from another address from the next run on. Throws ShapeError for another shape
+  /// (one plan per batch shape), UsageError for what is not a leaf of this plan.
+  void rebind(Var<T> leaf, TensorView<const T> view,
+              SourceLocation location = SourceLocation::current());
+
+  /// Evaluates all nodes. Integer leaves are checked first (LabelError); a bound tensor that has
+  /// changed its shape since is a ShapeError. Where `sides` is given, adds the sides of all kinks.
+  void run(KinkSides* sides = nullptr);
+  /// The value of an output, valid until the next run. Throws UsageError for another Var, or when
+  /// the plan never ran.
+  TensorView<const T> value(Var<T> output,
+                            SourceLocation location = SourceLocation::current()) const;
+  /// The value of an output of one element.
+  T item(Var<T> output, SourceLocation location = SourceLocation::current()) const;
+
+  /// Number of nodes, leaves included.
+  std::size_t size() const { return nodes_.size(); }
+  std::span<const Node<T>> nodes() const { return nodes_; }
+  /// Bytes of the plan's own values.
+  std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Output {
+    Var<T> var;
+    NodeId node;
+    std::optional<TensorView<T>> copy_to;  // for an output that must also stand elsewhere
+  };
+  struct Free {
+    void operator()(std::byte* pointer) const noexcept;
+  };
+
+  void select(Tape<T>& tape, std::span<const Var<T>> outputs);
+  void assign_memory();
+  const Output& output(Var<T> var, std::string_view operation, SourceLocation location) const;
+
+  std::vector<Node<T>> nodes_;
+  std::vector<NodeId> inputs_;  // of all nodes, one after the other
+  std::vector<NodeId> leaves_, checks_, steps_;
+  std::vector<std::pair<Var<T>, NodeId>> leaf_vars_;
+  std::vector<Output> outputs_;
+  std::unique_ptr<std::byte[], Free> memory_;
+  std::size_t bytes_ = 0;
+  bool ran_ = false;
+};
+
+/// Plan({loss, g1, g2}) without naming the scalar type.
+template <class T>
+Plan<T> plan(std::initializer_list<Var<T>> outputs,
+             SourceLocation location = SourceLocation::current()) {
+  return Plan<T>(std::span<const Var<T>>(outputs.begin(), outputs.size()), location);
+}
+template <class T>
+Plan<T> plan(const std::vector<Var<T>>& outputs,
+             SourceLocation location = SourceLocation::current()) {
+  return Plan<T>(std::span<const Var<T>>(outputs), location);
+}
+
+extern template class Plan<float>;
+extern template class Plan<double>;
+
+}  // namespace chainrule

@@ -1,0 +1,363 @@
+#include <chainrule/autograd/tape.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <chainrule/autograd/basic_ops.hpp>
+
+#include <algorithm>
+
+namespace chainrule {
+
+void Call::expect_inputs(std::size_t count) const {
+  if (inputs.size() != count) {
+    throw ShapeError(op, fmt::format("{} inputs: expected {}", inputs.size(), count), location);
+  }
+}
+
+// --- Var
+// ------------------------------------------------------------------------------------------
+
+template <class T>
+Tape<T>& Var<T>::tape() const {
+  if (!tape_) throw UsageError("Var", "a Var that was never assigned is used");
+  return *tape_;
+}
+
+template <class T>
+const Shape& Var<T>::shape() const {
+  tape().expect_own(*this, "Var::shape", {});
+  return tape_->nodes_[id_].shape;
+}
+
+template <class T>
+TensorView<const T> Var<T>::value() const {
+  tape().expect_own(*this, "Var::value", {});
+  return {tape_->nodes_[id_].data, tape_->nodes_[id_].shape};
+}
+
+template <class T>
+T Var<T>::item(SourceLocation location) const {
+  const TensorView<const T> view = value();
+  if (view.size() != 1) {
+    throw ShapeError(
+        "item",
+        fmt::format("{} has {} elements: expected one", to_string(view.shape()), view.size()),
+        location);
+  }
+  return view[0];
+}
+
+template <class T>
+std::string_view Var<T>::name() const {
+  tape().expect_own(*this, "Var::name", {});
+  return tape_->nodes_[id_].name;
+}
+
+template <class T>
+Adjoint<T>::Adjoint(Tape<T>& tape, NodeId node, Var<T> cotangent)
+    : tape_(&tape), node_(node), cotangent_(cotangent) {}
+template <class T>
+Var<T> Adjoint<T>::input(int i) const {
+  return tape_->var(tape_->node(node_).inputs[static_cast<std::size_t>(i)]);
+}
+template <class T>
+Var<T> Adjoint<T>::output() const {
+  return tape_->var(node_);
+}
+template <class T>
+Attributes Adjoint<T>::attributes() const {
+  return tape_->node(node_).attributes;
+}
+
+// --- checks
+// ---------------------------------------------------------------------------------------
+
+template <class T>
+Tape<T>::Tape() : owner_(std::this_thread::get_id()) {}
+template <class T>
+Tape<T>::~Tape() = default;
+
+template <class T>
+void Tape<T>::expect_thread(std::string_view operation, SourceLocation location) const {
+  if (owner_ != std::this_thread::get_id()) {
+    throw UsageError(operation,
+                     "the tape belongs to another thread: expected the one that made or last "
+                     "cleared it",
+                     location);
+  }
+}
+
+template <class T>
+void Tape<T>::expect_own(Var<T> var, std::string_view operation, SourceLocation location) const {
+  if (var.tape_ == this && var.generation_ == generation_) return;
+  if (!var.tape_) {
+    throw UsageError(operation, "a Var that was never assigned is used", location);
+  }
+  if (var.tape_ != this) throw UsageError(operation, "a Var of another tape is used", location);
+  throw UsageError(
+      operation,
+      fmt::format("a stale Var is used: it was recorded before clear() (generation {}, "
+                  "the tape is at {})",
+                  var.generation_, generation_),
+      location);
+}
+
+// --- leaves
+// ---------------------------------------------------------------------------------------
+
+template <class T>
+Var<T> Tape<T>::append(Node<T>&& node) {
+  if (nodes_.size() >= no_node) throw UsageError("tape", "more than 2^32 - 1 nodes", node.location);
+  nodes_.push_back(std::move(node));
+  return var(static_cast<NodeId>(nodes_.size() - 1));
+}
+
+template <class T>
+Var<T> Tape<T>::input(const Tensor<T>& tensor, SourceLocation location) {
+  expect_thread("input", location);
+  Node<T> node;
+  node.op = &detail::input_op<T>();
+  node.data = const_cast<T*>(tensor.data());  // no kernel of a leaf exists that could write it
+  node.shape = tensor.shape();
+  node.tensor = &tensor;
+  node.adjoint_of = adjoint_of_;
+  node.location = location;
+  return append(std::move(node));
+}
+
+template <class T>
+Var<T> Tape<T>::input(TensorView<const T> view, SourceLocation location) {
+  expect_thread("input", location);
+  Node<T> node;
+  node.op = &detail::input_op<T>();
+  node.data = const_cast<T*>(view.data());
+  node.shape = view.shape();
+  node.adjoint_of = adjoint_of_;
+  node.location = location;
+  return append(std::move(node));
+}
+
+template <class T>
+Var<T> Tape<T>::parameter(const Parameter<T>& parameter, SourceLocation location) {
+  expect_thread("parameter", location);
+  // Models ask for their parameters in one order, so the next one is where the last search ended.
+  const std::size_t count = parameters_.size();
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t i = (next_parameter_ + k) % count;
+    if (parameters_[i].parameter == &parameter) {
+      next_parameter_ = i + 1;
+      return var(parameters_[i].node);
+    }
+  }
+  parameters_.reserve(count + 1);
+  Node<T> node;
+  node.op = &detail::parameter_op<T>();
+  node.data = const_cast<T*>(parameter.value().data());
+  node.shape = parameter.shape();
+  node.location = location;
+  const Var<T> leaf = append(std::move(node));
+  parameters_.push_back({&parameter, leaf.id(), parameter.version()});
+  set_automatic_name(leaf, parameter.name());
+  return leaf;
+}
+
+template <class T>
+Var<T> Tape<T>::constant(TensorView<const T> values, SourceLocation location) {
+  expect_thread("constant", location);
+  const Arena::Mark mark = arena_.mark();
+  try {
+    const std::span<T> data = arena_.allocate<T>(static_cast<std::size_t>(values.size()));
+    std::copy(values.begin(), values.end(), data.data());
+    Node<T> node;
+    node.op = &detail::constant_op<T>();
+    node.data = data.data();
+    node.shape = values.shape();
+    node.adjoint_of = adjoint_of_;
+    node.location = location;
+    return append(std::move(node));
+  } catch (...) {
+    arena_.rewind(mark);
+    throw;
+  }
+}
+
+template <class T>
+Var<T> Tape<T>::constant(T value, const Shape& shape, SourceLocation location) {
+  expect_thread("constant", location);
+  const Arena::Mark mark = arena_.mark();
+  try {
+    const std::span<T> data = arena_.allocate<T>(static_cast<std::size_t>(shape.size()));
+    std::fill(data.begin(), data.end(), value);
+    Node<T> node;
+    node.op = &detail::constant_op<T>();
+    node.data = data.data();
+    node.shape = shape;
+    node.adjoint_of = adjoint_of_;
+    node.location = location;
+    return append(std::move(node));
+  } catch (...) {
+    arena_.rewind(mark);
+    throw;
+  }
+}
+
+// --- recording
+// ------------------------------------------------------------------------------------
+
+template <class T>
+Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
+                       const Attributes& attributes, SourceLocation location) {
+  expect_thread(op.name, location);
+  for (const Var<T>& input : inputs) expect_own(input, op.name, location);
+  // A rule's nodes speak for the user's line, not for the line in the library that holds the rule.
+  if (adjoint_of_ != no_node) location = nodes_[adjoint_of_].location;
+  const Arena::Mark mark = arena_.mark();
+  try {
+    const std::span<NodeId> ids = arena_.allocate<NodeId>(inputs.size());
+    const std::span<const Shape*> shapes = arena_.allocate<const Shape*>(inputs.size());
+    for (std::size_t i = 0; i < inputs.size(); ++i) {
+      ids[i] = inputs[i].id_;
+      shapes[i] = &nodes_[ids[i]].shape;
+    }
+    Node<T> node;
+    node.op = &op;
+    node.inputs = ids;
+    node.attributes = attributes;
+    node.adjoint_of = adjoint_of_;
+    node.location = location;
+    node.shape = op.shape(Call{op.name, shapes, attributes, location});
+    const Evaluation<T> evaluation(nodes_.data(), node);
+    if (op.check) op.check(evaluation);
+    node.data = arena_.allocate<T>(static_cast<std::size_t>(node.shape.size())).data();
+    op.forward(evaluation);
+    return append(std::move(node));
+  } catch (...) {
+    arena_.rewind(mark);
+    throw;
+  }
+}
+
+template <class T>
+void Tape<T>::clear() {
+  nodes_.clear();
+  parameters_.clear();
+  next_parameter_ = 0;
+  arena_.clear();
+  ++generation_;
+  adjoint_of_ = no_node;
+  owner_ = std::this_thread::get_id();
+}
+
+template <class T>
+void Tape<T>::truncate(NodeId size, Arena::Mark mark) noexcept {
+  nodes_.erase(nodes_.begin() + size, nodes_.end());
+  std::erase_if(parameters_, [&](const ParameterLeaf& leaf) { return leaf.node >= size; });
+  for (auto& [text, entry] : names_) {
+    if (entry.generation == generation_ && entry.node >= size) entry.generation = 0;
+  }
+  // excludes.
+  arena_.rewind(mark);
+}
+
+template <class T>
+std::size_t Tape<T>::capacity() const {
+  return arena_.capacity() + nodes_.capacity() * sizeof(Node<T>);
+}
+
+// --- names
+// ----------------------------------------------------------------------------------------
+
+template <class T>
+typename Tape<T>::Names::value_type& Tape<T>::intern(std::string_view name) {
+  if (const auto found = names_.find(name); found != names_.end()) return *found;
+  return *names_.emplace(std::string(name), NameEntry{}).first;
+}
+
+template <class T>
+void Tape<T>::take_name(typename Names::value_type& entry, NodeId node) {
+  entry.second.generation = generation_;
+  entry.second.node = node;
+  // A node keeps its first name for printing; it is found under every one.
+  if (nodes_[node].name.empty()) nodes_[node].name = entry.first;
+}
+
+template <class T>
+void Tape<T>::set_name(Var<T> var, std::string_view name, SourceLocation location) {
+  expect_thread("named", location);
+  expect_own(var, "named", location);
+  if (name.empty()) throw NameError("named", "the name is empty", location);
+  auto& entry = intern(name);
+  if (entry.second.generation == generation_) {
+    const Node<T>& taken = nodes_[entry.second.node];
+    throw NameError("named",
+                    fmt::format("'{}' is taken: by node {}, {} {}{}", name, entry.second.node,
+                                taken.op->name, to_string(taken.shape),
+                                taken.location.line() ? " of " + taken.location.to_string() : ""),
+                    location);
+  }
+  take_name(entry, var.id());
+}
+
+template <class T>
+void Tape<T>::set_automatic_name(Var<T> var, std::string_view name) {
+  expect_own(var, "named", {});
+  auto* entry = &intern(name);
+  for (int k = 2; entry->second.generation == generation_; ++k) {
+    if (entry->second.node == var.id()) return;
+    entry = &intern(fmt::format("{}#{}", name, k));
+  }
+  take_name(*entry, var.id());
+}
+
+template <class T>
+void Tape<T>::set_gradient_name(NodeId of, Var<T> gradient) {
+  if (nodes_[of].name.empty()) return;
+  auto& entry = intern(nodes_[of].name);
+  if (!entry.second.gradient) {
+    // unordered_map never moves its elements, so the key may be pointed to.
+    const auto& made = intern("d" + entry.first);
+    entry.second.gradient = &made.first;
+  }
+  set_automatic_name(gradient, *entry.second.gradient);
+}
+
+template <class T>
+Var<T> Tape<T>::find(std::string_view name, SourceLocation location) {
+  if (const auto found = names_.find(name);
+      found != names_.end() && found->second.generation == generation_) {
+    return var(found->second.node);
+  }
+  std::vector<std::string> known;
+  for (const auto& [text, node] : names()) known.push_back(text);
+  throw NameError("find",
+                  fmt::format("no node is named '{}'; there {}: {}", name,
+                              known.empty() ? "is none" : "are", fmt::join(known, ", ")),
+                  location);
+}
+
+template <class T>
+bool Tape<T>::has_name(std::string_view name) const {
+  const auto found = names_.find(name);
+  return found != names_.end() && found->second.generation == generation_;
+}
+
+template <class T>
+std::vector<std::pair<std::string, Var<T>>> Tape<T>::names() {
+  std::vector<std::pair<std::string, Var<T>>> result;
+  for (const auto& [text, entry] : names_) {
+    if (entry.generation == generation_) result.emplace_back(text, var(entry.node));
+  }
+  std::sort(result.begin(), result.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.second.id(), a.first) < std::pair(b.second.id(), b.first);
+  });
+  return result;
+}
+
+template class Var<float>;
+template class Var<double>;
+template class Adjoint<float>;
+template class Adjoint<double>;
+template class Tape<float>;
+template class Tape<double>;
+
+}  // namespace chainrule

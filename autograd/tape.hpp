@@ -1,0 +1,180 @@
+// Tape: Wengert's list. Recording an operation checks its shapes, computes its value at once and
+// appends one node. Var: a handle to one node.
+#pragma once
+
+#include <chainrule/autograd/op.hpp>
+#include <chainrule/autograd/parameter.hpp>
+#include <chainrule/autograd/storage/arena.hpp>
+#include <initializer_list>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <unordered_map>
+#include <vector>
+
+namespace chainrule {
+
+/// A handle to a node: the tape, an index, and the tape's generation. A value; copying is free.
+/// After tape.clear() it is stale, and every use throws UsageError. Using a Var of a destroyed tape
+/// is undefined.
+template <class T>
+class Var {
+ public:
+  /// A handle to nothing; using it throws UsageError.
+  Var() = default;
+  Var(Tape<T>* tape, NodeId id, std::uint32_t generation)
+      : tape_(tape), id_(id), generation_(generation) {}
+
+  const Shape& shape() const;
+  /// The value as it was computed at recording; for a leaf the user's memory. Valid until clear().
+  TensorView<const T> value() const;
+  /// The value of a tensor of one element. Throws ShapeError for any other.
+  T item(SourceLocation location = SourceLocation::current()) const;
+  /// The name given by named(), or "".
+  std::string_view name() const;
+
+  /// Throws UsageError for a handle to nothing.
+  Tape<T>& tape() const;
+  NodeId id() const { return id_; }
+  std::uint32_t generation() const { return generation_; }
+  explicit operator bool() const { return tape_ != nullptr; }
+  /// The same node of the same recording.
+  friend bool operator==(const Var&, const Var&) = default;
+
+ private:
+  friend class Tape<T>;
+  Tape<T>* tape_ = nullptr;
+  NodeId id_ = no_node;
+  std::uint32_t generation_ = 0;
+};
+
+/// The list of steps. It belongs to the thread that made or last cleared it. Nothing in it
+/// recurses.
+template <class T>
+class Tape {
+ public:
+  Tape();
+  ~Tape();
+  Tape(const Tape&) = delete;
+  Tape& operator=(const Tape&) = delete;
+
+  // --- leaves: addresses, never copies -----------------------------------------------------------
+
+  /// A leaf bound to a tensor, which must outlive the tape's recording and every plan made of it.
+  /// A plan reads the tensor's numbers at every run.
+  Var<T> input(const Tensor<T>& tensor, SourceLocation location = SourceLocation::current());
+  Var<T> input(const Tensor<T>&&, SourceLocation = {}) = delete;  // a temporary would dangle
+  /// A leaf bound to memory that the caller keeps alive.
+  Var<T> input(TensorView<const T> view, SourceLocation location = SourceLocation::current());
+  /// The leaf of a parameter, named as the parameter is: the same leaf until clear().
+  Var<T> parameter(const Parameter<T>& parameter,
+                   SourceLocation location = SourceLocation::current());
+  Var<T> parameter(const Parameter<T>&&, SourceLocation = {}) = delete;
+  /// Values of the tape's own: copied, here and into plans.
+  Var<T> constant(TensorView<const T> values, SourceLocation location = SourceLocation::current());
+  Var<T> constant(T value, const Shape& shape = {},
+                  SourceLocation location = SourceLocation::current());
+
+  // --- recording ---------------------------------------------------------------------------------
+
+  /// Checks the inputs and their shapes, evaluates, appends a node. If anything throws, the tape is
+  /// as before. Throws UsageError for a Var that is stale or of another tape, and for a tape that
+  /// belongs to another thread; ShapeError and LabelError as the operation says.
+  Var<T> record(const Op<T>& op, std::span<const Var<T>> inputs, const Attributes& attributes = {},
+                SourceLocation location = SourceLocation::current());
+  Var<T> record(const Op<T>& op, std::initializer_list<Var<T>> inputs,
+                const Attributes& attributes = {},
+                SourceLocation location = SourceLocation::current()) {
+    return record(op, std::span<const Var<T>>(inputs.begin(), inputs.size()), attributes, location);
+  }
+
+  /// See the free function gradients() in gradients.hpp.
+  std::span<const Var<T>> gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent,
+                                    SourceLocation location);
+
+  /// Forgets every node, keeps the memory, makes every Var stale, and takes the tape over for the
+  /// calling thread.
+  void clear();
+
+  // --- names -------------------------------------------------------------------------------------
+
+  /// Gives a node a name. Throws NameError when the name is taken on this tape, or is empty.
+  void set_name(Var<T> var, std::string_view name,
+                SourceLocation location = SourceLocation::current());
+  /// The same for names that the library gives: a taken one gets the suffix #2, #3, ...
+  void set_automatic_name(Var<T> var, std::string_view name);
+  /// The node of that name. Throws NameError, with the names that there are.
+  Var<T> find(std::string_view name, SourceLocation location = SourceLocation::current());
+  bool has_name(std::string_view name) const;
+  /// All names in order of their nodes, with their nodes.
+  std::vector<std::pair<std::string, Var<T>>> names();
+
+  // --- the list itself ---------------------------------------------------------------------------
+
+  NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
+  const Node<T>& node(NodeId id) const { return nodes_[id]; }
+  std::uint32_t generation() const { return generation_; }
+  Var<T> var(NodeId id) { return {this, id, generation_}; }
+  /// Bytes held for values and records.
+  std::size_t capacity() const;
+  /// Throws UsageError unless `var` belongs to this recording of this tape.
+  void expect_own(Var<T> var, std::string_view operation, SourceLocation location) const;
+
+ private:
+  template <class U>
+  friend class Var;
+  friend class Adjoint<T>;
+
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+      return std::hash<std::string_view>{}(text);
+    }
+  };
+  struct NameEntry {
+    std::uint32_t generation = 0;  // in which the name is taken; clear() need not visit the entries
+    NodeId node = no_node;
+    const std::string* gradient = nullptr;  // "d" + the name, made once
+  };
+  using Names = std::unordered_map<std::string, NameEntry, Hash, std::equal_to<>>;
+  struct ParameterLeaf {
+    const Parameter<T>* parameter;
+    NodeId node;
+    std::uint64_t version;
+  };
+
+  void expect_thread(std::string_view operation, SourceLocation location) const;
+  Var<T> append(Node<T>&& node);
+  /// Takes back all nodes from `size` on, their names and their memory.
+  void truncate(NodeId size, Arena::Mark mark) noexcept;
+  typename Names::value_type& intern(std::string_view name);
+  void take_name(typename Names::value_type& entry, NodeId node);
+  void set_gradient_name(NodeId of, Var<T> gradient);
+
+  std::vector<Node<T>> nodes_;
+  Arena arena_;
+  Names names_;
+  std::vector<ParameterLeaf> parameters_;
+  std::size_t next_parameter_ = 0;  // where the search for a parameter's leaf starts
+  std::uint32_t generation_ = 1;
+  NodeId adjoint_of_ = no_node;  // the node whose rule is being recorded
+  std::thread::id owner_;
+};
+
+/// Gives `var` a name and returns it: auto z1 = named(matmul(x, w1), "Z1").
+/// Throws NameError when the name is taken.
+template <class T>
+Var<T> named(Var<T> var, std::string_view name,
+             SourceLocation location = SourceLocation::current()) {
+  var.tape().set_name(var, name, location);
+  return var;
+}
+
+extern template class Var<float>;
+extern template class Var<double>;
+extern template class Adjoint<float>;
+extern template class Adjoint<double>;
+extern template class Tape<float>;
+extern template class Tape<double>;
+
+}  // namespace chainrule
