@@ -7,6 +7,7 @@
 #include <chainrule/autograd/storage/error.hpp>
 #include <climits>
 #include <mutex>
+#include <vector>
 
 namespace chainrule::blas {
 
@@ -22,8 +23,8 @@ void ensure_threads() {
 
 int to_int(std::int64_t n, const char* operation) {
   if (n > INT_MAX) {
-    throw ShapeError(operation, fmt::format("dimension {} is beyond the {} that OpenBLAS can take",
-                                            n, INT_MAX));
+    throw ShapeError(
+        operation, fmt::format("dimension {} is beyond the {} that OpenBLAS can take", n, INT_MAX));
   }
   return static_cast<int>(n);
 }
@@ -37,7 +38,9 @@ void gemm_call(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, doub
   cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, 1.0, c, ldc);
 }
 void axpy_call(int n, float alpha, const float* x, float* y) { cblas_saxpy(n, alpha, x, 1, y, 1); }
-void axpy_call(int n, double alpha, const double* x, double* y) { cblas_daxpy(n, alpha, x, 1, y, 1); }
+void axpy_call(int n, double alpha, const double* x, double* y) {
+  cblas_daxpy(n, alpha, x, 1, y, 1);
+}
 void scal_call(int n, float alpha, float* x) { cblas_sscal(n, alpha, x, 1); }
 void scal_call(int n, double alpha, double* x) { cblas_dscal(n, alpha, x, 1); }
 float dot_call(int n, const float* x, const float* y) { return cblas_sdot(n, x, 1, y, 1); }
@@ -46,27 +49,43 @@ double dot_call(int n, const double* x, const double* y) { return cblas_ddot(n, 
 }  // namespace
 
 template <class T>
-void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-          T alpha, const T* a, const T* b, T* c, bool accumulate) {
+void axpy(std::int64_t n, T alpha, const T* x, T* y) {
   ensure_threads();
-  if (!accumulate) std::fill_n(c, m * n, T(0));
-  // alpha = 0 is not passed on: BLAS then reads neither A nor B, and a NaN in them would be lost.
-  if (m == 0 || n == 0 || k == 0 || alpha == T(0)) return;
-  const int im = to_int(m, "gemm"), in = to_int(n, "gemm"), ik = to_int(k, "gemm");
-  gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, im, in,
-            ik, alpha, a, transpose_a ? im : ik, b, transpose_b ? ik : in, c, in);
+  const int count = to_int(n, "axpy");
+  if (alpha == T(0)) {
+    for (std::int64_t i = 0; i < n; ++i) y[i] += alpha * x[i];  // BLAS would not read x
+  } else if (n > 0) {
+    axpy_call(count, alpha, x, y);
+  }
 }
 
 template <class T>
-void axpy(std::int64_t n, T alpha, const T* x, T* y) {
+void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
+          T alpha, const T* a, const T* b, T* c, bool accumulate) {
   ensure_threads();
-  if (n > 0) axpy_call(to_int(n, "axpy"), alpha, x, y);
+  const int im = to_int(m, "gemm"), in = to_int(n, "gemm"), ik = to_int(k, "gemm");
+  if (!accumulate) std::fill_n(c, m * n, T(0));
+  if (m == 0 || n == 0 || k == 0) return;
+  if (alpha == T(0)) {
+    // BLAS then reads neither A nor B, and a NaN in them would be lost.
+    std::vector<T> product(static_cast<std::size_t>(m * n));
+    gemm(transpose_a, transpose_b, m, n, k, T(1), a, b, product.data());
+    axpy(m * n, alpha, product.data(), c);
+    return;
+  }
+  gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, im,
+            in, ik, alpha, a, transpose_a ? im : ik, b, transpose_b ? ik : in, c, in);
 }
 
 template <class T>
 void scal(std::int64_t n, T alpha, T* x) {
   ensure_threads();
-  if (n > 0) scal_call(to_int(n, "scal"), alpha, x);
+  const int count = to_int(n, "scal");
+  if (alpha == T(0)) {
+    for (std::int64_t i = 0; i < n; ++i) x[i] *= alpha;  // BLAS would not read x
+  } else if (n > 0) {
+    scal_call(count, alpha, x);
+  }
 }
 
 template <class T>

@@ -22,11 +22,12 @@ Tensor<T>::Tensor(const Shape& shape)
 }
 
 template <class T>
-Tensor<T>::Tensor(const Shape& shape, std::span<const T> values) : Tensor(shape) {
+Tensor<T>::Tensor(const Shape& shape, std::span<const T> values) {
   if (static_cast<std::int64_t>(values.size()) != shape.size()) {
     throw ShapeError("Tensor", fmt::format("{} values for shape {}: expected {}", values.size(),
                                            to_string(shape), shape.size()));
   }
+  *this = Tensor(shape);
   std::copy(values.begin(), values.end(), data());
 }
 

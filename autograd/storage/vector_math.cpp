@@ -116,7 +116,7 @@ HWY_INLINE V scale(D d, V value, Q q) {
   return hn::Mul(hn::Mul(value, first), second);
 }
 
-/// The rounding error of product = a b: exactly, but for underflow.
+/// The rounding error of product = a b: exact unless the error underflows.
 template <class D, class V = hn::Vec<D>>
 HWY_INLINE V product_error(D d, V a, V b, V product) {
 #if HWY_NATIVE_FMA
@@ -132,7 +132,11 @@ HWY_INLINE V product_error(D d, V a, V b, V product) {
   const V ah = hn::And(a, upper), bh = hn::And(b, upper);
   const V al = hn::Sub(a, ah), bl = hn::Sub(b, bh);
   const V high = hn::Add(hn::Sub(hn::Mul(ah, bh), product), hn::Mul(ah, bl));
-  return hn::Add(hn::Add(high, hn::Mul(al, bh)), hn::Mul(al, bl));
+  const V error = hn::Add(hn::Add(high, hn::Mul(al, bh)), hn::Mul(al, bl));
+  // Below this the partial products underflow, and no error is better than a wrong one.
+  using Limits = std::numeric_limits<hn::TFromD<D>>;
+  const V smallest = hn::Set(d, Limits::min() / Limits::epsilon());
+  return hn::IfThenElseZero(hn::Gt(hn::Abs(product), smallest), error);
 #endif
 }
 
@@ -202,7 +206,9 @@ struct ScaledTanh {
     const V error = hn::IfThenElseZero(hn::Gt(wanted, limit), product_error(d, factor, x, u));
     const V correction = hn::Mul(error, hn::NegMulAdd(tanh, tanh, one));
     const V y = hn::MulAdd(result_factor, tanh, hn::Mul(result_factor, correction));
-    return keep_nan(u, y);
+    // The correction, +0, would turn -0 into +0.
+    const auto as_it_is = hn::Or(hn::IsNaN(u), hn::Eq(u, hn::Zero(d)));
+    return hn::IfThenElse(as_it_is, hn::Mul(result_factor, u), y);
   }
 };
 

@@ -20,7 +20,8 @@ void log(std::int64_t n, const T* x, T* y);
 /// y = 1 / (1 + exp(-x)), accurate in both tails.
 template <class T>
 void sigmoid(std::int64_t n, const T* x, T* y);
-/// y = outer tanh(inner x). The improved sigmoid is outer = 1.7159, inner = 2/3.
+/// y = outer tanh(inner x). The improved sigmoid is outer = 1.7159, inner = 2/3. (Where inner x is
+/// subnormal its rounding counts |outer| times.)
 template <class T>
 void scaled_tanh(std::int64_t n, T outer, T inner, const T* x, T* y);
 /// y = outer sech^2(inner x), by 4 e / (1 + e)^2 with e = exp(-2 |inner x|), so that it keeps its

@@ -1,0 +1,76 @@
+// Mlp: a multilayer perceptron of any depth, composed from graph operations.
+#pragma once
+
+#include <chainrule/models/initialisers.hpp>
+#include <chainrule/models/linear.hpp>
+#include <chainrule/models/parameters.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace chainrule {
+
+enum class Activation { sigmoid, improved_sigmoid, tanh, relu };
+
+/// Where the biases are.
+enum class Bias {
+  trick,      ///< the input carries a last column of ones, and W1 a row for it; no bias elsewhere
+  per_layer,  ///< a vector b1, b2, ... in each layer
+};
+
+/// The activation's operation: sigmoid(x), improved_sigmoid(x), tanh(x), relu(x).
+template <class T>
+Var<T> activate(Activation activation, Var<T> x,
+                SourceLocation location = SourceLocation::current());
+
+struct MlpOptions {
+  /// Inputs, hidden units of each layer, classes: {785, 64, 10}. Under the bias trick the inputs
+  /// count the column of ones. {785, 10} is softmax regression.
+  std::vector<std::int64_t> widths;
+  Activation activation = Activation::sigmoid;
+  Bias bias = Bias::trick;
+  Initialiser initialiser = Initialiser::fan_in;
+  std::uint64_t seed = 0;
+};
+
+/// Z1 = X W1 (+ b1), A1 = f(Z1), ..., ZL = A(L-1) WL (+ bL): logits, without a softmax.
+template <class T>
+class Mlp {
+ public:
+  /// Draws the weights. Throws ShapeError for fewer than two widths, or a width below 1.
+  explicit Mlp(MlpOptions options, SourceLocation location = SourceLocation::current());
+  Mlp(const Mlp& other);
+  Mlp(Mlp&&) noexcept = default;
+  Mlp& operator=(Mlp other) noexcept;
+  /// The same network, its parameters rounded to T: train in float, check in double.
+  template <class U>
+  explicit Mlp(const Mlp<U>& other) : options_(other.options()), parameters_(other.parameters()) {
+    make_layers();
+  }
+
+  /// Records the forward pass of x (B, widths.front()) and returns the logits (B, widths.back()).
+  /// Names the nodes X, W1, b1, Z1, A1, ..., with a suffix #2 where a name is taken.
+  /// Throws ShapeError where x does not fit.
+  Var<T> operator()(Tape<T>& tape, Var<T> x,
+                    SourceLocation location = SourceLocation::current()) const;
+
+  Parameters<T>& parameters() { return parameters_; }
+  const Parameters<T>& parameters() const { return parameters_; }
+  /// Number of trainable numbers: 50,880 for 785-64-10 under the bias trick.
+  std::int64_t parameter_count() const { return parameters_.count(); }
+  const MlpOptions& options() const { return options_; }
+  /// "785-64-10".
+  std::string topology() const;
+
+ private:
+  void make_layers();
+
+  MlpOptions options_;
+  Parameters<T> parameters_;
+  std::vector<Linear<T>> layers_;
+};
+
+extern template class Mlp<float>;
+extern template class Mlp<double>;
+
+}  // namespace chainrule

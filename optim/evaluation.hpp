@@ -1,0 +1,61 @@
+// Evaluation: loss and accuracy over a whole data set, in blocks, by replay.
+#pragma once
+
+#include <chainrule/data/dataset.hpp>
+#include <chainrule/models/parameters.hpp>
+#include <chainrule/ops/ops.hpp>
+#include <functional>
+#include <vector>
+
+namespace chainrule {
+
+/// What the training loop needs of a model: its logits and its parameters. An Mlp converts.
+template <class T>
+struct Classifier {
+  std::function<Var<T>(Tape<T>&, Var<T>)> logits;  ///< called when a plan is made, not at each step
+  Parameters<T>* parameters = nullptr;
+
+  Classifier(std::function<Var<T>(Tape<T>&, Var<T>)> record, Parameters<T>& block)
+      : logits(std::move(record)), parameters(&block) {}
+  /// A model that is called as model(tape, x) and has parameters(); it must outlive this.
+  template <class Model>
+  requires(!std::is_same_v<std::remove_const_t<Model>, Classifier>) Classifier(Model& model)
+      : logits([&model](Tape<T>& tape, Var<T> x) { return model(tape, x); }),
+        parameters(&model.parameters()) {}
+};
+
+/// Mean loss, and the share of rows whose largest logit is at the label (the first of equal ones).
+struct Score {
+  double loss = 0, accuracy = 0;
+};
+
+/// Softmax cross-entropy and accuracy of a classifier on a data set, at the parameters' values at
+/// each call. Rows go through a plan of logits and loss in blocks that fit the cache; the last
+/// block, where it is shorter, has a plan of its own. No row is copied.
+template <class T>
+class Evaluator {
+ public:
+  /// The data set and the model must outlive the evaluator. Throws UsageError for an empty data
+  /// set.
+  Evaluator(const Classifier<T>& classifier, const Dataset<T>& data, std::int64_t block = 200,
+            SourceLocation location = SourceLocation::current());
+  Evaluator(const Classifier<T>&, Dataset<T>&&, std::int64_t = 200, SourceLocation = {}) = delete;
+
+  Score operator()();
+
+ private:
+  struct Block {
+    std::int64_t rows;
+    Var<T> x, y, logits, loss;
+    Plan<T> plan;
+  };
+  Block make_block(const Classifier<T>& classifier, std::int64_t rows);
+
+  const Dataset<T>* data_;
+  std::vector<Block> blocks_;  // the full one, then a shorter one where there is one
+};
+
+extern template class Evaluator<float>;
+extern template class Evaluator<double>;
+
+}  // namespace chainrule

@@ -1,0 +1,100 @@
+// The training loop: minibatches, validation, early stopping, and the history of a run.
+#pragma once
+
+#include <chainrule/data/batches.hpp>
+#include <chainrule/optim/early_stopping.hpp>
+#include <chainrule/optim/evaluation.hpp>
+#include <chainrule/optim/sgd.hpp>
+#include <cstdio>
+#include <functional>
+#include <map>
+#include <vector>
+
+namespace chainrule {
+
+/// One training step by replay: forward, backward, the gradients left in parameters.gradients().
+/// One plan per batch shape is made when that shape first comes.
+template <class T>
+class TrainingStep {
+ public:
+  /// The classifier's model must outlive the step.
+  explicit TrainingStep(Classifier<T> classifier) : classifier_(std::move(classifier)) {}
+  /// The mean loss of the batch x (B, I), y (B, K), whose memory is read in place.
+  T operator()(TensorView<const T> x, TensorView<const T> y);
+
+ private:
+  struct Recorded {
+    Var<T> x, y, loss;
+    Plan<T> plan;
+  };
+  Recorded record(TensorView<const T> x, TensorView<const T> y);
+
+  Classifier<T> classifier_;
+  std::map<std::int64_t, Recorded> by_rows_;
+};
+
+/// The reports' protocol by default.
+struct TrainingOptions {
+  std::int64_t batch_size = 32;
+  std::int64_t epochs = 50;
+  SgdOptions sgd;
+  /// Validations without improvement before training stops; 0 for no early stopping.
+  std::int64_t patience = 50;
+  /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update.
+  std::int64_t validations_per_epoch = 5;
+  Shuffle shuffle = Shuffle::yes;
+  LastBatch last_batch = LastBatch::drop;
+  std::uint64_t seed = 0;
+};
+
+/// The scores on both sets after the update of step `step` (counted from 0).
+struct Validation {
+  std::int64_t step = 0;
+  Score train, validation;
+};
+
+/// What happened in a run.
+struct History {
+  std::vector<double> batch_loss;  ///< of each step, at the weights before its update
+  std::vector<Validation> validations;
+};
+
+/// Where a run stands, for progress lines; valid during the call.
+struct Progress {
+  std::int64_t step, steps;  ///< steps done, and at most
+  std::int64_t epoch, epochs;
+  const Validation& latest;
+  double best_validation_loss;
+  std::int64_t since_best, patience;
+};
+
+template <class T>
+struct TrainingResult {
+  History history;
+  std::int64_t steps = 0;       ///< updates made
+  std::int64_t stop_epoch = 0;  ///< floor(step / steps an epoch) at the stop; epochs if not stopped
+  bool stopped_early = false;
+  Validation at_stop;  ///< scores at the last weights
+  Validation at_best;  ///< scores at the lowest validation loss
+  Snapshot<T> best;    ///< the weights there
+  double seconds = 0;
+};
+
+/// Trains the classifier, whose parameters end at the stop; the weights of the best validation are
+/// in the result. `progress` is called after each validation. Throws NumericError, naming the step,
+/// when the batch loss is not finite; UsageError for options out of range; ShapeError where the
+/// data does not fit the model.
+template <class T>
+TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
+                        const Dataset<T>& validation_set, const TrainingOptions& options,
+                        const std::function<void(const Progress&)>& progress = {},
+                        SourceLocation location = SourceLocation::current());
+
+/// A progress callback that keeps one line up to date on a terminal, and writes a line per tenth of
+/// the run elsewhere.
+std::function<void(const Progress&)> progress_line(std::FILE* stream);
+
+extern template class TrainingStep<float>;
+extern template class TrainingStep<double>;
+
+}  // namespace chainrule
