@@ -1,0 +1,148 @@
+// Topologies, names, initial weights and copies of an Mlp.
+#include <chainrule/models/mlp.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+using namespace chainrule;
+
+namespace {
+
+std::int64_t count(std::vector<std::int64_t> widths, Bias bias) {
+  return Mlp<float>({.widths = std::move(widths), .bias = bias}).parameter_count();
+}
+
+std::vector<std::int64_t> deep(std::int64_t inputs) {
+  std::vector<std::int64_t> widths{inputs};
+  widths.insert(widths.end(), 10, 64);
+  widths.push_back(10);
+  return widths;
+}
+
+struct Moments {
+  double mean = 0, deviation = 0, largest = 0;
+};
+Moments moments(TensorView<const double> values) {
+  Moments m;
+  for (const double v : values) m.mean += v / static_cast<double>(values.size());
+  for (const double v : values) {
+    m.deviation += (v - m.mean) * (v - m.mean) / static_cast<double>(values.size());
+    m.largest = std::max(m.largest, std::abs(v));
+  }
+  m.deviation = std::sqrt(m.deviation);
+  return m;
+}
+
+}  // namespace
+
+// The counts of the reports, or what they should have been: 51,300 (not 51,360), 88,330 (not 88,448),
+// 26,464 (not 52,880).
+BOOST_AUTO_TEST_CASE(parameter_counts_of_the_reports) {
+  BOOST_TEST(count({785, 64, 10}, Bias::trick) == 50880);
+  BOOST_TEST(count({784, 64, 10}, Bias::per_layer) == 50890);
+  BOOST_TEST(count({785, 32, 10}, Bias::trick) == 25440);
+  BOOST_TEST(count({785, 128, 10}, Bias::trick) == 101760);
+  BOOST_TEST(count({785, 60, 60, 10}, Bias::trick) == 51300);
+  BOOST_TEST(count({784, 64, 64, 10}, Bias::per_layer) == 55050);
+  BOOST_TEST(count({785, 32, 32, 10}, Bias::trick) == 26464);
+  BOOST_TEST(count(deep(785), Bias::trick) == 87744);
+  BOOST_TEST(count(deep(784), Bias::per_layer) == 88330);
+  BOOST_TEST(count({785, 10}, Bias::trick) == 7850);
+}
+
+BOOST_AUTO_TEST_CASE(initial_weights_have_the_deviation_of_their_rule) {
+  const std::vector<std::int64_t> widths{785, 64, 10};
+  const auto first = [&](Initialiser initialiser) {
+    const Mlp<double> model({.widths = widths, .initialiser = initialiser, .seed = 3});
+    return moments(model.parameters()[0].value());
+  };
+  // Of 50,240 draws the mean lies within 4 standard errors and the deviation within 2 %.
+  const double error = 4 / std::sqrt(50240.0);
+  const Moments uniform = first(Initialiser::uniform);
+  BOOST_TEST(std::abs(uniform.mean) < error * 0.58);
+  BOOST_TEST(uniform.deviation == 1 / std::sqrt(3.0), boost::test_tools::tolerance(0.02));
+  BOOST_TEST(uniform.largest < 1);
+  BOOST_TEST(uniform.largest > 0.999);
+  const Moments fan_in = first(Initialiser::fan_in);
+  BOOST_TEST(std::abs(fan_in.mean) < error / std::sqrt(785.0));
+  BOOST_TEST(fan_in.deviation == 1 / std::sqrt(785.0), boost::test_tools::tolerance(0.02));
+  BOOST_TEST(first(Initialiser::he).deviation == std::sqrt(2 / 785.0),
+             boost::test_tools::tolerance(0.02));
+}
+
+BOOST_AUTO_TEST_CASE(seeds_differ_layers_differ_and_precision_only_rounds) {
+  const MlpOptions options{.widths = {8, 8, 8}, .seed = 5};
+  MlpOptions other = options;
+  other.seed = 6;
+  const Mlp<double> a(options), b(other), again(options);
+  const Mlp<float> single(options);
+  BOOST_TEST(a.parameters()[0].value()[0] != b.parameters()[0].value()[0]);
+  BOOST_TEST(a.parameters()[0].value()[0] != a.parameters()[1].value()[0]);
+  for (std::int64_t i = 0; i < a.parameter_count(); ++i) {
+    BOOST_TEST(a.parameters().values()[i] == again.parameters().values()[i]);
+    BOOST_TEST(single.parameters().values()[i] == static_cast<float>(a.parameters().values()[i]));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(biases_start_at_zero_but_with_uniform_weights) {
+  const auto bias = [](Initialiser initialiser) {
+    const Mlp<double> model(
+        {.widths = {3, 50, 2}, .bias = Bias::per_layer, .initialiser = initialiser});
+    return moments(model.parameters()[1].value());
+  };
+  BOOST_TEST(bias(Initialiser::fan_in).largest == 0);
+  BOOST_TEST(bias(Initialiser::he).largest == 0);
+  BOOST_TEST(bias(Initialiser::uniform).largest > 0.5);
+}
+
+BOOST_AUTO_TEST_CASE(names_of_the_nodes) {
+  Mlp<double> model({.widths = {3, 4, 2}, .bias = Bias::per_layer});
+  Tensor<double> x(Shape{5, 3}), y(Shape{5, 2});
+  Tape<double> tape;
+  const auto loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
+  gradients(loss, {tape.find("W1"), tape.find("b1")});
+  for (const char* name : {"X", "W1", "b1", "Z1", "A1", "W2", "b2", "Z2", "dW1", "db1", "dZ1", "dA1",
+                           "dZ2"}) {
+    BOOST_TEST(tape.has_name(name), name);
+  }
+  BOOST_TEST(!tape.has_name("dW2"));  // not asked for
+  BOOST_TEST(tape.find("dW1").shape() == (Shape{3, 4}));
+  // A second pass on the same tape keeps the parameters' leaves and suffixes what is taken.
+  model(tape, tape.find("X"));
+  BOOST_TEST(tape.has_name("Z1#2"));
+  BOOST_TEST(!tape.has_name("W1#2"));
+}
+
+BOOST_AUTO_TEST_CASE(copies_are_values) {
+  Mlp<double> a({.widths = {3, 4, 2}});
+  Mlp<double> b = a;
+  a.parameters().mutable_values()[0] += 1;
+  BOOST_TEST(b.parameters().values()[0] != a.parameters().values()[0]);
+  // The copy's layers refer to the copy's own parameters.
+  Tensor<double> x = Tensor<double>::filled({1, 3}, 1);
+  Tape<double> tape;
+  b(tape, tape.input(x));
+  BOOST_TEST(tape.find("W1").value().data() == b.parameters()[0].value().data());
+  b = a;
+  BOOST_TEST(b.parameters().values()[0] == a.parameters().values()[0]);
+}
+
+BOOST_AUTO_TEST_CASE(bad_input_is_named) {
+  const auto message = [](auto f) -> std::string {
+    try {
+      f();
+    } catch (const ShapeError& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  BOOST_TEST(message([] { Mlp<float>({.widths = {785}}, {}); }) ==
+             "[Mlp] 1 widths: expected at least two, inputs and classes");
+  BOOST_TEST(message([] { Mlp<float>({.widths = {785, 0, 10}}, {}); }) ==
+             "[Mlp] widths 785-0-10: expected each to be at least 1");
+  Mlp<float> model({.widths = {785, 64, 10}});
+  Tensor<float> x(Shape{32, 784});
+  Tape<float> tape;
+  BOOST_TEST(message([&] { model(tape, tape.input(x), {}); }) ==
+             "[Mlp] input (32, 784) for 785-64-10: expected (B, 785), the last column being ones");
+}
