@@ -96,19 +96,19 @@ template const Op<double>& constant_op();
 
 template <class T>
 Var<T> add(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(add_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(add_op<T>, {a, b}, {}, location);
 }
 
 template <class T>
 Var<T> broadcast_to(Var<T> x, const Shape& shape, SourceLocation location) {
-  if (x.shape() == shape) return x;
-  return x.tape().record(broadcast_to_op<T>, {x}, {.shape = shape}, location);
+  if (x.shape(location) == shape) return x;
+  return x.tape(location).record(broadcast_to_op<T>, {x}, {.shape = shape}, location);
 }
 
 template <class T>
 Var<T> sum_to(Var<T> x, const Shape& shape, SourceLocation location) {
-  if (x.shape() == shape) return x;
-  return x.tape().record(sum_to_op<T>, {x}, {.shape = shape}, location);
+  if (x.shape(location) == shape) return x;
+  return x.tape(location).record(sum_to_op<T>, {x}, {.shape = shape}, location);
 }
 
 template Var<float> add(Var<float>, Var<float>, SourceLocation);

@@ -70,7 +70,9 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
     for (NodeId id = first; id < count; ++id) {
       const Node<T>& node = nodes_[id];
       if (node.op->adjoint == nullptr) continue;
-      for (const NodeId in : node.inputs) mark[id] |= mark[in] & varies;
+      for (const NodeId in : node.inputs) {
+        if (mark[in] & varies) mark[id] |= varies;
+      }
     }
     mark[y.id()] |= reached;
     for (NodeId id = count; id-- > 0;) {
@@ -96,7 +98,6 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
         if (adjoint[id] == no_node || !(mark[id] & varies)) continue;
         // Every consumer of this node has been visited, so its adjoint is complete.
         const Var<T> complete = var(adjoint[id]);
-        set_gradient_name(id, complete);
         const Op<T>& op = *nodes_[id].op;
         const std::span<const NodeId> inputs = nodes_[id].inputs;  // lies in the arena
         if (op.adjoint == nullptr) continue;
@@ -105,6 +106,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
           const NodeId in = inputs[i];
           if (!(mark[in] & varies)) continue;
           const Var<T> part = op.adjoint(Adjoint<T>(*this, id, complete), static_cast<int>(i));
+          expect_own(part, op.name, nodes_[id].location);
           if (part.shape() != nodes_[in].shape) {
             throw ShapeError(
                 op.name,
@@ -115,6 +117,10 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
           }
           adjoint[in] = adjoint[in] == no_node ? part.id() : add(var(adjoint[in]), part).id();
         }
+      }
+      // Names come last: a rule that throws has named nothing, the caller's cotangent included.
+      for (NodeId id = count; id-- > first;) {
+        if (adjoint[id] != no_node && (mark[id] & varies)) set_gradient_name(id, var(adjoint[id]));
       }
     }
 

@@ -21,7 +21,7 @@ namespace chainrule {
 template <class T>
 std::span<const Var<T>> gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent = {},
                                   SourceLocation location = SourceLocation::current()) {
-  return y.tape().gradients(y, wrt, cotangent, location);
+  return y.tape(location).gradients(y, wrt, cotangent, location);
 }
 template <class T>
 std::span<const Var<T>> gradients(Var<T> y, std::initializer_list<Var<T>> wrt,

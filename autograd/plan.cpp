@@ -17,7 +17,7 @@ void Plan<T>::Free::operator()(std::byte* pointer) const noexcept {
 template <class T>
 Plan<T>::Plan(std::span<const Var<T>> outputs, SourceLocation location) {
   if (outputs.empty()) throw UsageError("plan", "no outputs: expected at least one Var", location);
-  Tape<T>& tape = outputs.front().tape();
+  Tape<T>& tape = outputs.front().tape(location);
   for (const Var<T>& output : outputs) tape.expect_own(output, "plan", location);
   select(tape, outputs);
   assign_memory();
@@ -58,7 +58,7 @@ void Plan<T>::select(Tape<T>& tape, std::span<const Var<T>> outputs) {
     }
     nodes_.push_back(std::move(node));
   }
-  for (const Var<T>& output : outputs) outputs_.push_back({output, place[output.id()], {}});
+  for (const Var<T>& output : outputs) outputs_.push_back({output, place[output.id()]});
 }
 
 /// Gives each step a place in one block. A place is free again after the last step that reads it,
@@ -120,23 +120,26 @@ const typename Plan<T>::Output& Plan<T>::output(Var<T> var, std::string_view ope
 
 template <class T>
 void Plan<T>::write_to(Var<T> var, TensorView<T> destination, SourceLocation location) {
-  const Output& found = output(var, "Plan::write_to", location);
-  Node<T>& node = nodes_[found.node];
+  Output* found = const_cast<Output*>(&output(var, "Plan::write_to", location));
+  Node<T>& node = nodes_[found->node];
   if (node.shape != destination.shape()) {
     throw ShapeError("Plan::write_to",
                      fmt::format("the output has shape {} and its destination {}",
                                  to_string(node.shape), to_string(destination.shape())),
                      location);
   }
-  // A leaf keeps its address, and a node that two outputs share keeps the first: those are copied.
-  const bool shared = std::any_of(outputs_.begin(), outputs_.end(), [&](const Output& other) {
-    return other.node == found.node && (&other != &found || other.copy_to);
-  });
-  if (node.op->forward && !shared) {
-    node.data = destination.data();
-  } else {
-    const_cast<Output&>(found).copy_to = destination;
+  // Asked for several times: the first time that has no destination yet, else the first of all.
+  std::int64_t times = 0;
+  for (Output& other : outputs_) {
+    if (other.node != found->node) continue;
+    ++times;
+    if (found->destination && !other.destination) found = &other;
   }
+  found->destination = destination;
+  // A leaf keeps its address, and a node that several outputs share cannot stand in all places.
+  found->copied = !node.op->forward || times > 1;
+  if (!found->copied) node.data = destination.data();
+  ran_ = false;
 }
 
 template <class T>
@@ -181,8 +184,8 @@ void Plan<T>::run(KinkSides* sides) {
     if (sides && node.op->sides) node.op->sides(evaluation, *sides);
   }
   for (const Output& output : outputs_) {
-    if (output.copy_to) {
-      std::copy_n(nodes_[output.node].data, output.copy_to->size(), output.copy_to->data());
+    if (output.copied) {
+      std::copy_n(nodes_[output.node].data, output.destination->size(), output.destination->data());
     }
   }
   ran_ = true;
@@ -191,8 +194,8 @@ void Plan<T>::run(KinkSides* sides) {
 template <class T>
 TensorView<const T> Plan<T>::value(Var<T> var, SourceLocation location) const {
   const Output& found = output(var, "Plan::value", location);
-  if (!ran_) throw UsageError("Plan::value", "the plan has not run yet", location);
-  if (found.copy_to) return *found.copy_to;
+  if (!ran_)
+    throw UsageError("Plan::value", "the plan has not run, or not since write_to", location);
   return {nodes_[found.node].data, nodes_[found.node].shape};
 }
 

@@ -21,7 +21,9 @@ class Plan {
                 SourceLocation location = SourceLocation::current());
 
   /// Has `output` evaluated straight into memory of the caller's, such as a block of gradients,
-  /// instead of the plan's own. Throws ShapeError, UsageError (not an output).
+  /// instead of the plan's own. Called again it replaces the destination, except for an output that
+  /// was asked for several times (two parameters may share one gradient): each time has its own.
+  /// Throws ShapeError, UsageError (not an output).
   void write_to(Var<T> output, TensorView<T> destination,
                 SourceLocation location = SourceLocation::current());
   /// Has a leaf read from another address from the next run on. Throws ShapeError for another shape
@@ -33,7 +35,7 @@ class Plan {
   /// changed its shape since is a ShapeError. Where `sides` is given, adds the sides of all kinks.
   void run(KinkSides* sides = nullptr);
   /// The value of an output, valid until the next run. Throws UsageError for another Var, or when
-  /// the plan never ran.
+  /// the plan has not run, or not since write_to.
   TensorView<const T> value(Var<T> output,
                             SourceLocation location = SourceLocation::current()) const;
   /// The value of an output of one element.
@@ -49,7 +51,8 @@ class Plan {
   struct Output {
     Var<T> var;
     NodeId node;
-    std::optional<TensorView<T>> copy_to;  // for an output that must also stand elsewhere
+    std::optional<TensorView<T>> destination{};  // the caller's memory, by write_to
+    bool copied = false;                         // into it after the run, instead of evaluated
   };
   struct Free {
     void operator()(std::byte* pointer) const noexcept;

@@ -18,26 +18,28 @@ void Call::expect_inputs(std::size_t count) const {
 // ------------------------------------------------------------------------------------------
 
 template <class T>
-Tape<T>& Var<T>::tape() const {
-  if (!tape_) throw UsageError("Var", "a Var that was never assigned is used");
+Tape<T>& Var<T>::tape(SourceLocation location) const {
+  if (!tape_) throw UsageError("Var", "a Var that was never assigned is used", location);
   return *tape_;
 }
 
 template <class T>
-const Shape& Var<T>::shape() const {
-  tape().expect_own(*this, "Var::shape", {});
+const Shape& Var<T>::shape(SourceLocation location) const {
+  tape(location).expect_own(*this, "Var::shape", location);
   return tape_->nodes_[id_].shape;
 }
 
 template <class T>
-TensorView<const T> Var<T>::value() const {
-  tape().expect_own(*this, "Var::value", {});
-  return {tape_->nodes_[id_].data, tape_->nodes_[id_].shape};
+TensorView<const T> Var<T>::value(SourceLocation location) const {
+  tape(location).expect_own(*this, "Var::value", location);
+  const Node<T>& node = tape_->nodes_[id_];
+  tape_->expect_in_place(node, "Var::value", location);
+  return {node.data, node.shape};
 }
 
 template <class T>
 T Var<T>::item(SourceLocation location) const {
-  const TensorView<const T> view = value();
+  const TensorView<const T> view = value(location);
   if (view.size() != 1) {
     throw ShapeError(
         "item",
@@ -48,8 +50,8 @@ T Var<T>::item(SourceLocation location) const {
 }
 
 template <class T>
-std::string_view Var<T>::name() const {
-  tape().expect_own(*this, "Var::name", {});
+std::string_view Var<T>::name(SourceLocation location) const {
+  tape(location).expect_own(*this, "Var::name", location);
   return tape_->nodes_[id_].name;
 }
 
@@ -100,6 +102,18 @@ void Tape<T>::expect_own(Var<T> var, std::string_view operation, SourceLocation 
                   "the tape is at {})",
                   var.generation_, generation_),
       location);
+}
+
+template <class T>
+void Tape<T>::expect_in_place(const Node<T>& leaf, std::string_view operation,
+                              SourceLocation location) const {
+  if (!leaf.tensor || (leaf.tensor->data() == leaf.data && leaf.tensor->shape() == leaf.shape)) {
+    return;
+  }
+  throw UsageError(operation,
+                   "a bound tensor was moved into or resized after it was recorded: what the tape "
+                   "read is gone",
+                   location);
 }
 
 // --- leaves
@@ -208,7 +222,10 @@ template <class T>
 Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
                        const Attributes& attributes, SourceLocation location) {
   expect_thread(op.name, location);
-  for (const Var<T>& input : inputs) expect_own(input, op.name, location);
+  for (const Var<T>& input : inputs) {
+    expect_own(input, op.name, location);
+    expect_in_place(nodes_[input.id_], op.name, location);
+  }
   // A rule's nodes speak for the user's line, not for the line in the library that holds the rule.
   if (adjoint_of_ != no_node) location = nodes_[adjoint_of_].location;
   const Arena::Mark mark = arena_.mark();
@@ -255,7 +272,6 @@ void Tape<T>::truncate(NodeId size, Arena::Mark mark) noexcept {
   for (auto& [text, entry] : names_) {
     if (entry.generation == generation_ && entry.node >= size) entry.generation = 0;
   }
-  // excludes.
   arena_.rewind(mark);
 }
 
@@ -301,6 +317,7 @@ void Tape<T>::set_name(Var<T> var, std::string_view name, SourceLocation locatio
 template <class T>
 void Tape<T>::set_automatic_name(Var<T> var, std::string_view name) {
   expect_own(var, "named", {});
+  if (name.empty()) return;
   auto* entry = &intern(name);
   for (int k = 2; entry->second.generation == generation_; ++k) {
     if (entry->second.node == var.id()) return;

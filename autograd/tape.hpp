@@ -25,16 +25,16 @@ class Var {
   Var(Tape<T>* tape, NodeId id, std::uint32_t generation)
       : tape_(tape), id_(id), generation_(generation) {}
 
-  const Shape& shape() const;
+  const Shape& shape(SourceLocation location = SourceLocation::current()) const;
   /// The value as it was computed at recording; for a leaf the user's memory. Valid until clear().
-  TensorView<const T> value() const;
+  TensorView<const T> value(SourceLocation location = SourceLocation::current()) const;
   /// The value of a tensor of one element. Throws ShapeError for any other.
   T item(SourceLocation location = SourceLocation::current()) const;
   /// The name given by named(), or "".
-  std::string_view name() const;
+  std::string_view name(SourceLocation location = SourceLocation::current()) const;
 
   /// Throws UsageError for a handle to nothing.
-  Tape<T>& tape() const;
+  Tape<T>& tape(SourceLocation location = SourceLocation::current()) const;
   NodeId id() const { return id_; }
   std::uint32_t generation() const { return generation_; }
   explicit operator bool() const { return tape_ != nullptr; }
@@ -78,8 +78,9 @@ class Tape {
   // --- recording ---------------------------------------------------------------------------------
 
   /// Checks the inputs and their shapes, evaluates, appends a node. If anything throws, the tape is
-  /// as before. Throws UsageError for a Var that is stale or of another tape, and for a tape that
-  /// belongs to another thread; ShapeError and LabelError as the operation says.
+  /// as before. Throws UsageError for a Var that is stale or of another tape, for a bound tensor
+  /// that was given other memory since, and for a tape that belongs to another thread; ShapeError
+  /// and LabelError as the operation says.
   Var<T> record(const Op<T>& op, std::span<const Var<T>> inputs, const Attributes& attributes = {},
                 SourceLocation location = SourceLocation::current());
   Var<T> record(const Op<T>& op, std::initializer_list<Var<T>> inputs,
@@ -144,6 +145,8 @@ class Tape {
   };
 
   void expect_thread(std::string_view operation, SourceLocation location) const;
+  void expect_in_place(const Node<T>& leaf, std::string_view operation,
+                       SourceLocation location) const;
   Var<T> append(Node<T>&& node);
   /// Takes back all nodes from `size` on, their names and their memory.
   void truncate(NodeId size, Arena::Mark mark) noexcept;
@@ -166,7 +169,7 @@ class Tape {
 template <class T>
 Var<T> named(Var<T> var, std::string_view name,
              SourceLocation location = SourceLocation::current()) {
-  var.tape().set_name(var, name, location);
+  var.tape(location).set_name(var, name, location);
   return var;
 }
 

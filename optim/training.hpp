@@ -37,7 +37,7 @@ class TrainingStep {
 struct TrainingOptions {
   std::int64_t batch_size = 32;
   std::int64_t epochs = 50;
-  SgdOptions sgd;
+  SgdOptions sgd = {};
   /// Validations without improvement before training stops; 0 for no early stopping.
   std::int64_t patience = 50;
   /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update.

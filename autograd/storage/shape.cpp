@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <ostream>
 
 namespace chainrule {
 
@@ -45,6 +46,8 @@ std::string to_string(const Shape& shape) {
   if (shape.rank() == 1) return fmt::format("({},)", shape[0]);
   return fmt::format("({})", fmt::join(shape.dimensions(), ", "));
 }
+
+std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << to_string(shape); }
 
 Shape broadcast_shape(const Shape& a, const Shape& b, std::string_view operation,
                       SourceLocation location) {

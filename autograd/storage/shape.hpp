@@ -5,6 +5,7 @@
 #include <chainrule/autograd/storage/error.hpp>
 #include <cstdint>
 #include <initializer_list>
+#include <iosfwd>
 #include <span>
 #include <string>
 
@@ -45,6 +46,7 @@ class Shape {
 
 /// "(32, 785)", "(64,)", "()": as NumPy prints it.
 std::string to_string(const Shape& shape);
+std::ostream& operator<<(std::ostream& out, const Shape& shape);
 
 /// The shape to which a and b broadcast by NumPy's rule: axes are aligned at the last one, and a
 /// dimension of 1 stretches. Throws ShapeError in the name of `operation` where they do not fit.

@@ -61,20 +61,11 @@ struct Constants<double> {
   static constexpr double smallest_scale = -1400;
 };
 
-constexpr double inverse_factorial[] = {1.0,
-                                        1.0,
-                                        1.0 / 2,
-                                        1.0 / 6,
-                                        1.0 / 24,
-                                        1.0 / 120,
-                                        1.0 / 720,
-                                        1.0 / 5040,
-                                        1.0 / 40320,
-                                        1.0 / 362880,
-                                        1.0 / 3628800,
-                                        1.0 / 39916800,
-                                        1.0 / 479001600,
-                                        1.0 / 6227020800.0};
+// clang-format off
+constexpr double inverse_factorial[] = {
+    1.0, 1.0, 1.0 / 2, 1.0 / 6, 1.0 / 24, 1.0 / 120, 1.0 / 720, 1.0 / 5040, 1.0 / 40320,
+    1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800.0};
+// clang-format on
 
 /// exp(x) = (1 + p) 2^q with p = exp(r) - 1, r = x - q ln 2, |r| <= ln(2) / 2. Highway's own Exp
 /// hands out the product alone, which has lost p near 0 (for tanh) and below 2^-126 (for sech^2).

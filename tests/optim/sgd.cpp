@@ -1,0 +1,62 @@
+// Sgd against its recurrence written out, and against the closed form on a quadratic.
+#include <chainrule/optim/sgd.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <cmath>
+
+using namespace chainrule;
+
+BOOST_AUTO_TEST_CASE(plain_steps_follow_the_gradient) {
+  Parameters<double> p({{"w", {3}}});
+  Sgd<double> sgd(p, {.learning_rate = 0.5});
+  p.mutable_values()[1] = 2;
+  p.gradients()[1] = 3;
+  sgd.step(p);
+  BOOST_TEST(p.values()[1] == 0.5);
+  BOOST_TEST(p.values()[0] == 0);
+  BOOST_TEST(sgd.velocity().size() == 0);
+}
+
+// On w^2 / 2 heavy-ball momentum is a linear recurrence: w_(t+1) = (1 + m - r) w_t - m w_(t-1). Its
+// solution for m = 0.81, r = 0.01 has the double root 0.9: w_t = (1 + c t) 0.9^t with, from
+// w_1 = 0.99, c = 0.1.
+BOOST_AUTO_TEST_CASE(momentum_on_a_quadratic_has_its_closed_form) {
+  Parameters<double> p({{"w", {1}}});
+  p.mutable_values()[0] = 1;
+  Sgd<double> sgd(p, {.learning_rate = 0.01, .momentum = 0.81});
+  for (int t = 1; t <= 100; ++t) {
+    p.gradients()[0] = p.values()[0];
+    sgd.step(p);
+    // A double root loses half the digits: rounding grows as t times the solution.
+    BOOST_TEST(p.values()[0] == (1 + 0.1 * t) * std::pow(0.9, t),
+               boost::test_tools::tolerance(1e-9));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_raises_the_version) {
+  Parameters<float> p({{"w", {1}}});
+  Sgd<float> sgd(p, {.learning_rate = 0.5, .momentum = 0.5});
+  const auto before = p[0].version();
+  sgd.step(p);
+  BOOST_TEST(p[0].version() > before);
+}
+
+BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
+  const Parameters<float> p({{"w", {1}}});
+  const auto message = [&](SgdOptions options) -> std::string {
+    try {
+      Sgd<float>(p, options, {});
+    } catch (const UsageError& error) {
+      return error.what();
+    }
+    return "nothing was thrown";
+  };
+  BOOST_TEST(message({.learning_rate = 0}) == "[Sgd] learning rate 0: expected a positive number");
+  BOOST_TEST(message({.learning_rate = NAN}) ==
+             "[Sgd] learning rate nan: expected a positive number");
+  BOOST_TEST(message({.momentum = 1}) == "[Sgd] momentum 1: expected 0 <= momentum < 1");
+  BOOST_TEST(message({.momentum = -0.1}) == "[Sgd] momentum -0.1: expected 0 <= momentum < 1");
+  Sgd<float> sgd(p);
+  Parameters<float> other({{"w", {2}}});
+  BOOST_CHECK_THROW(sgd.step(other), ShapeError);
+}
