@@ -67,7 +67,10 @@ void map_binary(const Evaluation<T>& e, F f) {
   const std::int64_t total = y.size();
   if (total == 0) return;
   if (a.shape() == b.shape()) {
-    for (std::int64_t i = 0; i < total; ++i) y[i] = f(a[i], b[i]);
+    // Plain pointers: the views are captured below, and would be read again for each entry.
+    const T *pa = a.data(), *pb = b.data();
+    T* py = y.data();
+    for (std::int64_t i = 0; i < total; ++i) py[i] = f(pa[i], pb[i]);
     return;
   }
   const StridedLoop loop(y.shape(), a.shape(), b.shape());

@@ -24,7 +24,7 @@ Tape<T>& Var<T>::tape(SourceLocation location) const {
 }
 
 template <class T>
-const Shape& Var<T>::shape(SourceLocation location) const {
+Shape Var<T>::shape(SourceLocation location) const {
   tape(location).expect_own(*this, "Var::shape", location);
   return tape_->nodes_[id_].shape;
 }

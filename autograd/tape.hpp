@@ -25,7 +25,8 @@ class Var {
   Var(Tape<T>* tape, NodeId id, std::uint32_t generation)
       : tape_(tape), id_(id), generation_(generation) {}
 
-  const Shape& shape(SourceLocation location = SourceLocation::current()) const;
+  /// A copy: the tape's records move as it grows.
+  Shape shape(SourceLocation location = SourceLocation::current()) const;
   /// The value as it was computed at recording; for a leaf the user's memory. Valid until clear().
   TensorView<const T> value(SourceLocation location = SourceLocation::current()) const;
   /// The value of a tensor of one element. Throws ShapeError for any other.
@@ -113,6 +114,7 @@ class Tape {
   // --- the list itself ---------------------------------------------------------------------------
 
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
+  /// Valid until something is recorded: the list moves as it grows.
   const Node<T>& node(NodeId id) const { return nodes_[id]; }
   std::uint32_t generation() const { return generation_; }
   Var<T> var(NodeId id) { return {this, id, generation_}; }

@@ -75,24 +75,25 @@ constexpr Op<T> relu_op{
 
 template <class T>
 Var<T> sigmoid(Var<T> x, SourceLocation location) {
-  return x.tape().record(sigmoid_op<T>, {x}, {}, location);
+  return x.tape(location).record(sigmoid_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> tanh(Var<T> x, SourceLocation location) {
-  return x.tape().record(tanh_op<T>, {x}, {.numbers = {1, 1}}, location);
+  return x.tape(location).record(tanh_op<T>, {x}, {.numbers = {1, 1}}, location);
 }
 template <class T>
 Var<T> improved_sigmoid(Var<T> x, SourceLocation location) {
-  return x.tape().record(improved_sigmoid_op<T>, {x}, {.numbers = {1.7159, 2.0 / 3.0}}, location);
+  return x.tape(location).record(improved_sigmoid_op<T>, {x}, {.numbers = {1.7159, 2.0 / 3.0}},
+                                 location);
 }
 template <class T>
 Var<T> sech_squared(Var<T> x, std::type_identity_t<T> outer, std::type_identity_t<T> inner,
                     SourceLocation location) {
-  return x.tape().record(sech_squared_op<T>, {x}, {.numbers = {outer, inner}}, location);
+  return x.tape(location).record(sech_squared_op<T>, {x}, {.numbers = {outer, inner}}, location);
 }
 template <class T>
 Var<T> relu(Var<T> x, SourceLocation location) {
-  return x.tape().record(relu_op<T>, {x}, {}, location);
+  return x.tape(location).record(relu_op<T>, {x}, {}, location);
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                                         \

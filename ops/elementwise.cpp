@@ -1,4 +1,5 @@
 // Arithmetic, exponential, logarithm, and the 0/1-valued helpers of the rules.
+#include <bit>
 #include <chainrule/autograd/kernels.hpp>
 #include <chainrule/autograd/storage/vector_math.hpp>
 #include <chainrule/ops/ops.hpp>
@@ -27,8 +28,13 @@ constexpr Op<T> mul_op{
 template <class T>
 constexpr Op<T> mul0_op{"mul0", detail::broadcast_shapes,
                         [](const Evaluation<T>& e) {
-                          detail::map_binary(
-                              e, [](T a, T b) { return a == 0 || b == 0 ? T(0) : a * b; });
+                          // Chosen by a mask: a loop with a branch would not be vectorised.
+                          using Bits =
+                              std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+                          detail::map_binary(e, [](T a, T b) {
+                            const Bits keep = Bits{0} - static_cast<Bits>((a != 0) & (b != 0));
+                            return std::bit_cast<T>(std::bit_cast<Bits>(a * b) & keep);
+                          });
                         },
                         [](const Adjoint<T>& n, int i) {
                           return sum_to(mul0(n.cotangent(), n.input(1 - i)), n.input(i).shape());
@@ -120,51 +126,51 @@ constexpr Op<T> sign_op{
 
 template <class T>
 Var<T> sub(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(sub_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(sub_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> mul(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(mul_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(mul_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> mul0(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(mul0_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(mul0_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> div(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(div_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(div_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> neg(Var<T> x, SourceLocation location) {
-  return x.tape().record(neg_op<T>, {x}, {}, location);
+  return x.tape(location).record(neg_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> scale(Var<T> x, std::type_identity_t<T> factor, SourceLocation location) {
-  return x.tape().record(scale_op<T>, {x}, {.numbers = {factor, 0}}, location);
+  return x.tape(location).record(scale_op<T>, {x}, {.numbers = {factor, 0}}, location);
 }
 template <class T>
 Var<T> shift(Var<T> x, std::type_identity_t<T> term, SourceLocation location) {
-  return x.tape().record(shift_op<T>, {x}, {.numbers = {term, 0}}, location);
+  return x.tape(location).record(shift_op<T>, {x}, {.numbers = {term, 0}}, location);
 }
 template <class T>
 Var<T> exp(Var<T> x, SourceLocation location) {
-  return x.tape().record(exp_op<T>, {x}, {}, location);
+  return x.tape(location).record(exp_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> log(Var<T> x, SourceLocation location) {
-  return x.tape().record(log_op<T>, {x}, {}, location);
+  return x.tape(location).record(log_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> greater(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(greater_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(greater_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> equal(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(equal_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(equal_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> sign(Var<T> x, SourceLocation location) {
-  return x.tape().record(sign_op<T>, {x}, {}, location);
+  return x.tape(location).record(sign_op<T>, {x}, {}, location);
 }
 
 #define CHAINRULE_INSTANTIATE(T)                                          \

@@ -38,7 +38,12 @@ Shape pair_of_rows_shape(const Call& call) {
 template <class T>
 std::int64_t winner(std::int64_t n, const T* x) {
   std::int64_t best = 0;
-  for (std::int64_t k = 1; k < n; ++k) best = x[k] > x[best] ? k : best;
+  T top = x[0];  // beside its place: the next comparison need not wait for a load
+  for (std::int64_t k = 1; k < n; ++k) {
+    const bool higher = x[k] > top;
+    top = higher ? x[k] : top;
+    best = higher ? k : best;
+  }
   return best;
 }
 
@@ -106,7 +111,8 @@ constexpr Op<T> log_softmax_op{
         for (std::int64_t k = 0; k < columns; ++k) y[k] -= log_sum;
       });
     },
-    [](const Adjoint<T>& n, int) { return wedge_sum(n.cotangent(), softmax(n.input(0))); }};
+    // exp(y) is softmax(x), as accurate and cheaper: both carry the rounding of the gap.
+    [](const Adjoint<T>& n, int) { return wedge_sum(n.cotangent(), exp(n.output())); }};
 
 template <class T>
 constexpr Op<T> softmax_op{
@@ -275,36 +281,36 @@ std::int64_t expect_rows(const Shape& logits, const char* operation, SourceLocat
 
 template <class T>
 Var<T> softmax(Var<T> x, SourceLocation location) {
-  return x.tape().record(softmax_op<T>, {x}, {}, location);
+  return x.tape(location).record(softmax_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> log_softmax(Var<T> x, SourceLocation location) {
-  return x.tape().record(log_softmax_op<T>, {x}, {}, location);
+  return x.tape(location).record(log_softmax_op<T>, {x}, {}, location);
 }
 template <class T>
 Var<T> wedge_sum(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape().record(wedge_sum_op<T>, {a, b}, {}, location);
+  return a.tape(location).record(wedge_sum_op<T>, {a, b}, {}, location);
 }
 template <class T>
 Var<T> weighted_deviation(Var<T> a, Var<T> w, SourceLocation location) {
-  return a.tape().record(weighted_deviation_op<T>, {a, w}, {}, location);
+  return a.tape(location).record(weighted_deviation_op<T>, {a, w}, {}, location);
 }
 template <class T>
 Var<T> pick(Var<T> x, std::span<const std::int32_t> indices, SourceLocation location) {
-  return x.tape().record(pick_op<T>, {x}, {.indices = indices}, location);
+  return x.tape(location).record(pick_op<T>, {x}, {.indices = indices}, location);
 }
 template <class T>
 Var<T> place(Var<T> x, std::span<const std::int32_t> indices, std::int64_t columns,
              SourceLocation location) {
   const Shape shape{std::ssize(indices), columns};
-  return x.tape().record(place_op<T>, {x}, {.shape = shape, .indices = indices}, location);
+  return x.tape(location).record(place_op<T>, {x}, {.shape = shape, .indices = indices}, location);
 }
 
 template <class T>
 Var<T> softmax_cross_entropy(Var<T> logits, Var<T> targets, SourceLocation location) {
   const char* operation = "softmax_cross_entropy";
-  const std::int64_t rows = expect_rows(logits.shape(), operation, location);
-  if (targets.shape() != logits.shape()) {
+  const std::int64_t rows = expect_rows(logits.shape(location), operation, location);
+  if (targets.shape(location) != logits.shape()) {
     throw ShapeError(operation,
                      fmt::format("logits {} and targets {}: expected equal shapes",
                                  to_string(logits.shape()), to_string(targets.shape())),
@@ -317,8 +323,16 @@ Var<T> softmax_cross_entropy(Var<T> logits, Var<T> targets, SourceLocation locat
 template <class T>
 Var<T> softmax_cross_entropy_with_indices(Var<T> logits, std::span<const std::int32_t> labels,
                                           SourceLocation location) {
-  const std::int64_t rows =
-      expect_rows(logits.shape(), "softmax_cross_entropy_with_indices", location);
+  const char* operation = "softmax_cross_entropy_with_indices";
+  const std::int64_t rows = expect_rows(logits.shape(location), operation, location);
+  // What pick would find out, found out before log_softmax is recorded.
+  if (std::ssize(labels) != rows) {
+    throw ShapeError(operation,
+                     fmt::format("logits {} with {} labels: expected one label a row",
+                                 to_string(logits.shape()), labels.size()),
+                     location);
+  }
+  check_indices(labels, logits.shape()[1], operation, location);
   const Var<T> terms = pick(log_softmax(logits, location), labels, location);
   return scale(sum(terms, {}, false, location), T(-1) / static_cast<T>(rows), location);
 }

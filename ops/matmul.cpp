@@ -46,10 +46,11 @@ Shape product_shape(const Call& call, std::uint32_t flags) {
   const auto [m, k] = dimensions(a, ta);
   const auto [k_b, n] = dimensions(b, tb);
   if (k != k_b) {
-    throw ShapeError(call.op,
-                     fmt::format("{} x {}: inner dimensions {} and {} differ{}", with_flag(a, ta),
-                                 with_flag(b, tb), k, k_b, conforming_flags(a, b)),
-                     call.location);
+    throw ShapeError(
+        call.op,
+        fmt::format("{} x {}: inner dimensions {} and {} differ{}", with_flag(a, ta),
+                    with_flag(b, tb), k, k_b, call.op == "matmul" ? conforming_flags(a, b) : ""),
+        call.location);
   }
   return {m, n};
 }
@@ -65,8 +66,8 @@ constexpr Op<T> matmul_op{
       const std::uint32_t flags = e.attributes().flags;
       const TensorView<const T> a = e.input(0), b = e.input(1);
       const auto [m, k] = dimensions(a.shape(), transposes_a(flags));
-      blas::gemm(transposes_a(flags), transposes_b(flags), m, e.output().shape()[1], k, T(1),
-                 a.data(), b.data(), e.output().data());
+      blas::gemm(transposes_a(flags), transposes_b(flags), m, e.output().shape()[1], k, a.data(),
+                 b.data(), e.output().data());
     },
     [](const Adjoint<T>& n, int i) {
       const Var<T> g = n.cotangent(), a = n.input(0), b = n.input(1);
@@ -105,7 +106,7 @@ constexpr Op<T> linear_op{
       for (std::int64_t row = 0; row < y.shape()[0]; ++row) {
         std::copy_n(b.data(), b.size(), y.data() + row * b.size());
       }
-      blas::gemm(false, false, y.shape()[0], y.shape()[1], x.shape()[1], T(1), x.data(), w.data(),
+      blas::gemm(false, false, y.shape()[0], y.shape()[1], x.shape()[1], x.data(), w.data(),
                  y.data(), true);
     },
     [](const Adjoint<T>& n, int i) {
@@ -119,13 +120,13 @@ constexpr Op<T> linear_op{
 
 template <class T>
 Var<T> matmul(Var<T> a, Var<T> b, Transpose transpose, SourceLocation location) {
-  return a.tape().record(matmul_op<T>, {a, b}, {.flags = static_cast<std::uint32_t>(transpose)},
-                         location);
+  return a.tape(location).record(matmul_op<T>, {a, b},
+                                 {.flags = static_cast<std::uint32_t>(transpose)}, location);
 }
 
 template <class T>
 Var<T> linear(Var<T> x, Var<T> w, Var<T> b, SourceLocation location) {
-  return x.tape().record(linear_op<T>, {x, w, b}, {}, location);
+  return x.tape(location).record(linear_op<T>, {x, w, b}, {}, location);
 }
 
 template Var<float> matmul(Var<float>, Var<float>, Transpose, SourceLocation);

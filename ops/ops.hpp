@@ -223,6 +223,15 @@ using VarOperand = Operand<Var<std::type_identity_t<T>>>;
 template <class T>
 using NumberOperand = Operand<std::type_identity_t<T>>;
 
+namespace detail {
+/// A number beside x, on x's tape. x is checked first: an error leaves no constant behind.
+template <class T>
+Var<T> constant_beside(Var<T> x, T value, SourceLocation location) {
+  x.tape(location).expect_own(x, "div", location);
+  return x.tape().constant(value, {}, location);
+}
+}  // namespace detail
+
 template <class T>
 Var<T> operator+(Var<T> a, VarOperand<T> b) {
   return add(a, b.value, b.location);
@@ -253,7 +262,7 @@ Var<T> operator*(Var<T> a, NumberOperand<T> b) {
 }
 template <class T>
 Var<T> operator/(Var<T> a, NumberOperand<T> b) {
-  return div(a, a.tape().constant(b.value, {}, b.location), b.location);
+  return div(a, detail::constant_beside(a, b.value, b.location), b.location);
 }
 template <class T>
 Var<T> operator+(NumberOperand<T> a, Var<T> b) {
@@ -269,12 +278,10 @@ Var<T> operator*(NumberOperand<T> a, Var<T> b) {
 }
 template <class T>
 Var<T> operator/(NumberOperand<T> a, Var<T> b) {
-  return div(b.tape().constant(a.value, {}, a.location), b, a.location);
+  return div(detail::constant_beside(b, a.value, a.location), b, a.location);
 }
-/// -x. (A unary operator has no operand that could be converted: its line is not known.)
-template <class T>
-Var<T> operator-(Var<T> x) {
-  return neg(x, SourceLocation{});
-}
+/// -x. (No templates: there a lone operand would not be converted, and its line not known.)
+inline Var<float> operator-(VarOperand<float> x) { return neg(x.value, x.location); }
+inline Var<double> operator-(VarOperand<double> x) { return neg(x.value, x.location); }
 
 }  // namespace chainrule

@@ -31,13 +31,13 @@ constexpr Op<T> sum_op{
 
 template <class T>
 Var<T> sum(Var<T> x, std::initializer_list<int> axes, bool keepdims, SourceLocation location) {
-  const AxisMask mask = axis_mask(x.shape(), {axes.begin(), axes.size()}, "sum", location);
-  return x.tape().record(sum_op<T>, {x}, {.axes = mask, .flags = keepdims}, location);
+  const AxisMask mask = axis_mask(x.shape(location), {axes.begin(), axes.size()}, "sum", location);
+  return x.tape(location).record(sum_op<T>, {x}, {.axes = mask, .flags = keepdims}, location);
 }
 
 template <class T>
 Var<T> mean(Var<T> x, std::initializer_list<int> axes, bool keepdims, SourceLocation location) {
-  const AxisMask mask = axis_mask(x.shape(), {axes.begin(), axes.size()}, "mean", location);
+  const AxisMask mask = axis_mask(x.shape(location), {axes.begin(), axes.size()}, "mean", location);
   std::int64_t count = 1;
   for (int axis = 0; axis < x.shape().rank(); ++axis) {
     if (mask & (1u << axis)) count *= x.shape()[axis];

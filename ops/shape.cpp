@@ -31,8 +31,8 @@ constexpr Op<T> reshape_op{
 
 template <class T>
 Var<T> reshape(Var<T> x, const Shape& shape, SourceLocation location) {
-  if (x.shape() == shape) return x;
-  return x.tape().record(reshape_op<T>, {x}, {.shape = shape}, location);
+  if (x.shape(location) == shape) return x;
+  return x.tape(location).record(reshape_op<T>, {x}, {.shape = shape}, location);
 }
 
 template Var<float> reshape(Var<float>, const Shape&, SourceLocation);

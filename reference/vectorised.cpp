@@ -111,9 +111,9 @@ void Backpropagation<T>::compute_backward(View X, View Y, Views W) {
     T* dw = values_.dW[index].data();
     // (1b.8)
     if (rows) {
-      blas::gemm(true, false, in, out, samples_, T(1), below, delta, dw);
+      blas::gemm(true, false, in, out, samples_, below, delta, dw);
     } else {
-      blas::gemm(false, true, out, in, samples_, T(1), delta, below, dw);
+      blas::gemm(false, true, out, in, samples_, delta, below, dw);
     }
     if (network_.biases) bias_gradients(l);
     if (l == 1) break;
@@ -121,9 +121,9 @@ void Backpropagation<T>::compute_backward(View X, View Y, Views W) {
     T* da = values_.dA[index - 1].data();
     const T* w = W[index].data();
     if (rows) {
-      blas::gemm(false, true, samples_, in, out, T(1), delta, w, da);
+      blas::gemm(false, true, samples_, in, out, delta, w, da);
     } else {
-      blas::gemm(true, false, in, samples_, out, T(1), w, delta, da);
+      blas::gemm(true, false, in, samples_, out, w, delta, da);
     }
     hidden_deltas(l - 1);
   }
@@ -139,12 +139,12 @@ void Backpropagation<T>::weighted_sums(int l, const T* below, const T* w, const 
     if (b) {
       for (std::int64_t n = 0; n < samples_; ++n) std::copy_n(b, out, z + n * out);
     }
-    blas::gemm(false, false, samples_, out, in, T(1), below, w, z, b != nullptr);
+    blas::gemm(false, false, samples_, out, in, below, w, z, b != nullptr);
   } else {
     if (b) {
       for (std::int64_t j = 0; j < out; ++j) std::fill_n(z + j * samples_, samples_, b[j]);
     }
-    blas::gemm(false, false, out, samples_, in, T(1), w, below, z, b != nullptr);
+    blas::gemm(false, false, out, samples_, in, w, below, z, b != nullptr);
   }
 }
 

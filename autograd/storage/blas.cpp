@@ -7,7 +7,6 @@
 #include <chainrule/autograd/storage/error.hpp>
 #include <climits>
 #include <mutex>
-#include <vector>
 
 namespace chainrule::blas {
 
@@ -29,22 +28,18 @@ int to_int(std::int64_t n, const char* operation) {
   return static_cast<int>(n);
 }
 
-void gemm_call(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, float alpha,
-               const float* a, int lda, const float* b, int ldb, float* c, int ldc) {
-  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, 1.0f, c, ldc);
+void gemm_call(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const float* a, int lda,
+               const float* b, int ldb, float beta, float* c, int ldc) {
+  cblas_sgemm(CblasRowMajor, ta, tb, m, n, k, 1.0f, a, lda, b, ldb, beta, c, ldc);
 }
-void gemm_call(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, double alpha,
-               const double* a, int lda, const double* b, int ldb, double* c, int ldc) {
-  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, alpha, a, lda, b, ldb, 1.0, c, ldc);
+void gemm_call(CBLAS_TRANSPOSE ta, CBLAS_TRANSPOSE tb, int m, int n, int k, const double* a,
+               int lda, const double* b, int ldb, double beta, double* c, int ldc) {
+  cblas_dgemm(CblasRowMajor, ta, tb, m, n, k, 1.0, a, lda, b, ldb, beta, c, ldc);
 }
 void axpy_call(int n, float alpha, const float* x, float* y) { cblas_saxpy(n, alpha, x, 1, y, 1); }
 void axpy_call(int n, double alpha, const double* x, double* y) {
   cblas_daxpy(n, alpha, x, 1, y, 1);
 }
-void scal_call(int n, float alpha, float* x) { cblas_sscal(n, alpha, x, 1); }
-void scal_call(int n, double alpha, double* x) { cblas_dscal(n, alpha, x, 1); }
-float dot_call(int n, const float* x, const float* y) { return cblas_sdot(n, x, 1, y, 1); }
-double dot_call(int n, const double* x, const double* y) { return cblas_ddot(n, x, 1, y, 1); }
 
 }  // namespace
 
@@ -61,37 +56,17 @@ void axpy(std::int64_t n, T alpha, const T* x, T* y) {
 
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-          T alpha, const T* a, const T* b, T* c, bool accumulate) {
+          const T* a, const T* b, T* c, bool accumulate) {
   ensure_threads();
   const int im = to_int(m, "gemm"), in = to_int(n, "gemm"), ik = to_int(k, "gemm");
-  if (!accumulate) std::fill_n(c, m * n, T(0));
+  // OpenBLAS's kernels for small products write C outright; only large ones make a pass for beta.
+  constexpr std::int64_t small_product = 1'000'000;
+  const bool small = k > 0 && m * n <= small_product / k;
+  if (!accumulate && !small) std::fill_n(c, m * n, T(0));
   if (m == 0 || n == 0 || k == 0) return;
-  if (alpha == T(0)) {
-    // BLAS then reads neither A nor B, and a NaN in them would be lost.
-    std::vector<T> product(static_cast<std::size_t>(m * n));
-    gemm(transpose_a, transpose_b, m, n, k, T(1), a, b, product.data());
-    axpy(m * n, alpha, product.data(), c);
-    return;
-  }
   gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, im,
-            in, ik, alpha, a, transpose_a ? im : ik, b, transpose_b ? ik : in, c, in);
-}
-
-template <class T>
-void scal(std::int64_t n, T alpha, T* x) {
-  ensure_threads();
-  const int count = to_int(n, "scal");
-  if (alpha == T(0)) {
-    for (std::int64_t i = 0; i < n; ++i) x[i] *= alpha;  // BLAS would not read x
-  } else if (n > 0) {
-    scal_call(count, alpha, x);
-  }
-}
-
-template <class T>
-T dot(std::int64_t n, const T* x, const T* y) {
-  ensure_threads();
-  return n > 0 ? dot_call(to_int(n, "dot"), x, y) : T(0);
+            in, ik, a, transpose_a ? im : ik, b, transpose_b ? ik : in,
+            accumulate || !small ? T(1) : T(0), c, in);
 }
 
 void set_threads(int count) {
@@ -111,15 +86,11 @@ std::string description() {
   return fmt::format("{} {}", openblas_get_config(), openblas_get_corename());
 }
 
-template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, float, const float*,
-                   const float*, float*, bool);
-template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, double, const double*,
+template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const float*, const float*,
+                   float*, bool);
+template void gemm(bool, bool, std::int64_t, std::int64_t, std::int64_t, const double*,
                    const double*, double*, bool);
 template void axpy(std::int64_t, float, const float*, float*);
 template void axpy(std::int64_t, double, const double*, double*);
-template void scal(std::int64_t, float, float*);
-template void scal(std::int64_t, double, double*);
-template float dot(std::int64_t, const float*, const float*);
-template double dot(std::int64_t, const double*, const double*);
 
 }  // namespace chainrule::blas

@@ -6,24 +6,20 @@
 
 namespace chainrule::blas {
 
-/// C (m x n) = alpha op(A) op(B) + (accumulate ? C : 0), all dense and row-major, where op
-/// transposes when its flag is set: op(A) is m x k, op(B) is k x n. C may not overlap A or B. m, n
-/// or k may be zero: k = 0 leaves zeros (or C). Without `accumulate`, C is cleared here and
-/// OpenBLAS adds to it, because its own pass for beta = 0 is slow on tall results
-/// (docs/performance.md). Throws ShapeError for dimensions beyond OpenBLAS's int.
+/// C (m x n) = op(A) op(B) + (accumulate ? C : 0), all dense and row-major, where op transposes
+/// when its flag is set: op(A) is m x k, op(B) is k x n. C may not overlap A or B. m, n or k may be
+/// zero: k = 0 leaves zeros (or C). Without `accumulate` a large C is cleared here and OpenBLAS
+/// adds to it: its own pass for beta = 0 is slow on some of its versions and cores
+/// (docs/performance.md). A scalar factor is not offered, since BLAS does not read A and B where it
+/// is zero, and would lose their NaN. Throws ShapeError, before C is touched, for dimensions beyond
+/// OpenBLAS's int.
 template <class T>
 void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, std::int64_t k,
-          T alpha, const T* a, const T* b, T* c, bool accumulate = false);
+          const T* a, const T* b, T* c, bool accumulate = false);
 
 /// y += alpha x, n entries.
 template <class T>
 void axpy(std::int64_t n, T alpha, const T* x, T* y);
-/// x *= alpha, n entries.
-template <class T>
-void scal(std::int64_t n, T alpha, T* x);
-/// sum_i x_i y_i.
-template <class T>
-T dot(std::int64_t n, const T* x, const T* y);
 
 /// Threads that OpenBLAS may use for one call; one until this is called. To be called once, by the
 /// program, before its threads start. Throws UsageError for a count below 1.

@@ -1,0 +1,186 @@
+// The main job from outside: exit statuses, messages, JSON and files.
+#include <fmt/format.h>
+#include <sys/wait.h>
+
+#include <boost/test/unit_test.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string read(const fs::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+struct Directory {
+  fs::path path;
+  Directory() {
+    std::string name = (fs::temp_directory_path() / "train_mnist_XXXXXX").string();
+    path = mkdtemp(name.data());
+  }
+  ~Directory() { fs::remove_all(path); }
+};
+
+struct Outcome {
+  int status;
+  std::string out, err;
+};
+
+/// Runs train_mnist with CHAINRULE_DATA set to `data`, or unset where that is null.
+Outcome run(const std::string& arguments, const char* data = nullptr) {
+  const Directory directory;
+  const fs::path out = directory.path / "out", err = directory.path / "err";
+  const std::string environment =
+      data ? fmt::format("CHAINRULE_DATA='{}'", data) : std::string("env -u CHAINRULE_DATA");
+  const int raw = std::system(fmt::format("{} '{}' {} >'{}' 2>'{}'", environment, TRAIN_MNIST,
+                                          arguments, out.string(), err.string())
+                                  .c_str());
+  return {WIFEXITED(raw) ? WEXITSTATUS(raw) : -1, read(out), read(err)};
+}
+
+void check_one_line(const Outcome& outcome, const std::string& wanted) {
+  BOOST_TEST(outcome.status == 2, outcome.err);
+  BOOST_TEST(outcome.out.empty());
+  BOOST_TEST(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1, outcome.err);
+  BOOST_TEST(outcome.err.find(wanted) != std::string::npos,
+             fmt::format("'{}' is not in: {}", wanted, outcome.err));
+}
+
+const std::string brief = "--train-size 320 --epochs 1 --hidden 8 ";
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(bad_options_end_in_one_line) {
+  check_one_line(run("--activation sigmund"), "'sigmund': expected improved|relu|sigmoid|tanh");
+  check_one_line(run("--hidden 64,,64"), "'64,,64': expected widths");
+  check_one_line(run("--hidden 64,"), "'64,': expected widths");
+  check_one_line(run("--hidden -3"), "--hidden");
+  check_one_line(run("--momentum"), "--momentum");
+  check_one_line(run("--epochs 0"), "expected a number of at least 1");
+  check_one_line(run("--batch many"), "--batch");
+  check_one_line(run("--seed -1"), "--seed");
+  check_one_line(run("--nonsense"), "--nonsense");
+  check_one_line(run("stray"), "stray");
+  check_one_line(run(brief + "--check off --learning-rate 0"), "learning rate 0");
+  check_one_line(run(brief + "--check off --momentum 1"), "momentum 1");
+  check_one_line(run("--train-size 320 --batch 321 --check off"), "321");
+}
+
+BOOST_AUTO_TEST_CASE(bad_files_end_in_one_line) {
+  const Directory empty;
+  check_one_line(run("--data " + empty.path.string()), empty.path.string());
+  check_one_line(run("--data /nowhere/at/all"), "/nowhere/at/all");
+  check_one_line(run("", "/nowhere/at/all"), "/nowhere/at/all");
+  std::ofstream(empty.path / "file") << "x";
+  check_one_line(run(brief + "--out " + (empty.path / "file").string()), "file");
+  std::ofstream(empty.path / "train-images-idx3-ubyte") << "not an IDX file";
+  for (const char* name : {"train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
+                           "t10k-labels-idx1-ubyte"}) {
+    std::ofstream(empty.path / name) << "x";
+  }
+  check_one_line(run("--data " + empty.path.string()), "train-images-idx3-ubyte");
+}
+
+BOOST_AUTO_TEST_CASE(help_is_no_error) {
+  const Outcome outcome = run("--help");
+  BOOST_TEST(outcome.status == 0);
+  for (const char* option : {"--data", "--hidden", "--activation", "--init", "--bias", "--momentum",
+                             "--learning-rate", "--batch", "--epochs", "--patience", "--no-shuffle",
+                             "--train-size", "--seed", "--precision", "--threads", "--check",
+                             "--out", "--json"}) {
+    BOOST_TEST(outcome.out.find(option) != std::string::npos, option);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(json_has_standard_output_to_itself) {
+  const Outcome outcome = run(brief + "--json --seed 3");
+  BOOST_TEST_REQUIRE(outcome.status == 0, outcome.err);
+  const auto json = nlohmann::json::parse(outcome.out);  // one object and nothing else
+  BOOST_TEST(json["seed"] == 3);
+  BOOST_TEST(json["steps"] == 10);
+  BOOST_TEST(json["stop_epoch"] == 1);
+  BOOST_TEST(json["parameters"] == 785 * 8 + 8 * 10);
+  BOOST_TEST(json["seconds"].get<double>() > 0);
+  for (const char* at : {"at_stop", "at_best"}) {
+    for (const char* key : {"train_loss", "train_accuracy", "validation_loss",
+                            "validation_accuracy"}) {
+      BOOST_TEST(json[at][key].is_number(), at << "." << key);
+    }
+    BOOST_TEST(json[at]["validation_accuracy"].get<double>() <= 1);
+  }
+  BOOST_TEST(json["cross_check"].size() == 2u);
+  for (const auto& row : json["cross_check"]) {
+    BOOST_TEST(row["verdict"] == "pass");
+    BOOST_TEST(row["witness"].is_string());
+    BOOST_TEST(row["autodiff_vs_derivation"].get<double>() <= 1e-12);
+    BOOST_TEST(row["autodiff_vs_numeric"].get<double>() <= 1e-8);
+  }
+  BOOST_TEST(json["cross_check"][1]["tensor"] == "dW2");
+  BOOST_TEST(outcome.err.find("synthetic digits") != std::string::npos, outcome.err);
+}
+
+BOOST_AUTO_TEST_CASE(every_choice_runs) {
+  for (const char* choice :
+       {"--activation improved --init fan-in --momentum 0.9 --learning-rate 0.02",
+        "--activation tanh --init fan-in --bias layer", "--activation relu --init he --no-shuffle",
+        "--hidden none", "--hidden 8,8,8 --init fan-in --precision double --threads 2",
+        "--check full --hidden none --train-size 64"}) {
+    const Outcome outcome = run(brief + choice);
+    BOOST_TEST(outcome.status == 0, choice << ": " << outcome.err << outcome.out);
+    BOOST_TEST(outcome.out.find("passed in") != std::string::npos, outcome.out);
+    BOOST_TEST(outcome.out.find("at the best") != std::string::npos, outcome.out);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(the_same_seed_gives_the_same_run) {
+  const auto scores = [](const std::string& seed) {
+    const auto json = nlohmann::json::parse(run(brief + "--check off --json --seed " + seed).out);
+    return json["at_stop"].dump();
+  };
+  const std::string first = scores("5");
+  BOOST_TEST(scores("5") == first);
+  BOOST_TEST(scores("6") != first);
+}
+
+BOOST_AUTO_TEST_CASE(out_gets_history_run_and_curves) {
+  const Directory directory;
+  const fs::path out = directory.path / "a" / "b";
+  const Outcome outcome = run(brief + "--check off --out " + out.string());
+  BOOST_TEST_REQUIRE(outcome.status == 0, outcome.err);
+  const auto json = nlohmann::json::parse(read(out / "run.json"));
+  BOOST_TEST(json["steps"] == 10);
+  const std::string history = read(out / "history.csv");
+  BOOST_TEST(history.substr(0, history.find_first_of("\r\n")) ==
+             "step,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy");
+  BOOST_TEST(std::count(history.begin(), history.end(), '\n') == 6);  // steps 0, 2, ..., 8
+  const std::string batch_loss = read(out / "batch_loss.csv");
+  BOOST_TEST(std::count(batch_loss.begin(), batch_loss.end(), '\n') == 11);
+  BOOST_TEST(fs::exists(out / "curves.gp"));
+  const bool gnuplot = std::system("command -v gnuplot >/dev/null") == 0;
+  BOOST_TEST(fs::exists(out / "curves.png") == gnuplot);
+  BOOST_TEST(fs::exists(out / "curves.svg") == gnuplot);
+}
+
+BOOST_AUTO_TEST_CASE(real_mnist) {
+  const char* data = std::getenv("CHAINRULE_DATA");
+  if (!data || !*data) {
+    fmt::print("SKIPPED: CHAINRULE_DATA is not set, so the real MNIST was not tried\n");
+    return;
+  }
+  const Outcome outcome = run("--epochs 1 --init fan-in --json", data);
+  BOOST_TEST_REQUIRE(outcome.status == 0, outcome.err);
+  const auto json = nlohmann::json::parse(outcome.out);
+  BOOST_TEST(json["parameters"] == 50880);
+  BOOST_TEST(json["steps"] == 625);
+  BOOST_TEST(json["at_stop"]["validation_accuracy"].get<double>() > 0.88);
+}
