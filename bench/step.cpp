@@ -207,10 +207,10 @@ int main(int argc, char** argv) {
   fmt::print("microseconds a step, and the ratio to the hand-written one\n");
   fmt::print("{:<18} {:>12} {:>16} {:>16} {:>16}\n", "(batch, hidden)", "hand-written",
              "derivation", "replay", "re-record");
-  for (const auto [rows, hidden] : {std::pair{1, 64}, {32, 64}, {256, 64}, {32, 512}}) {
+  for (const auto& [rows, hidden] : {std::pair{1, 64}, {32, 64}, {256, 64}, {32, 512}}) {
     measure<float>(rows, hidden, rounds);
   }
-  for (const auto [rows, hidden] : {std::pair{1, 64}, {32, 64}, {256, 64}, {32, 512}}) {
+  for (const auto& [rows, hidden] : {std::pair{1, 64}, {32, 64}, {256, 64}, {32, 512}}) {
     measure<double>(rows, hidden, rounds);
   }
 }

@@ -7,7 +7,7 @@ using namespace chainrule;
 int main() {
   const auto loss = [](auto x, auto w) { return mean(tanh(matmul(x, w))); };
 
-  const Tensor<double> x({2, 3}, {1, 2, 3, 4, 5, 6}), w({3, 1}, {0.1, -0.2, 0.1});
+  const Tensor<double> x({2, 3}, {1, 2, 3, 4, 5, 6}), w({3, 1}, {0.1, -0.2, 0.3});
   Tape<double> tape;
   const auto leaf = tape.input(w);
   const auto y = loss(tape.input(x), leaf);

@@ -1,6 +1,7 @@
 // The main job: trains the reports' classifier, every gradient checked first.
 //
-// Exit status: 0; 1 when the cross-check fails or training diverges; 2 for bad options and bad files.
+// Exit status: 0; 1 when the cross-check fails or training diverges; 2 for bad options and bad
+// files.
 #include <fmt/format.h>
 
 #include <chainrule/autograd/storage/blas.hpp>
@@ -97,9 +98,9 @@ int run_main(const Options& options) {
   fmt::print(text, "{}\n", run_header(options, run));
 
   if (options.check != Check::off) {
-    const auto sample = make_dataset<double>(
-        images.head(std::min(check_images, images.images.count), {}), run.pixels,
-        trick ? BiasColumn::yes : BiasColumn::no);
+    const auto sample =
+        make_dataset<double>(images.head(std::min(check_images, images.images.count), {}),
+                             run.pixels, trick ? BiasColumn::yes : BiasColumn::no);
     run.cross_check = cross_check(initial, sample, options);
     fmt::print(text, "Cross-check of the gradients on {} images, in double\n{}", sample.size(),
                run.cross_check->table());
@@ -107,7 +108,8 @@ int run_main(const Options& options) {
                run.cross_check->seconds);
     if (!run.cross_check->passed()) {
       if (options.json) fmt::print("{}\n", to_json(options, run));
-      fmt::print(stderr, "train_mnist: the cross-check of the gradients failed; nothing was trained\n");
+      fmt::print(stderr,
+                 "train_mnist: the cross-check of the gradients failed; nothing was trained\n");
       return 1;
     }
   }

@@ -86,7 +86,8 @@ std::string name_of(Precision precision) { return find_name(precisions, precisio
 std::variant<Options, int> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app{
-      "Trains a softmax classifier on MNIST (or on synthetic digits) by the reports' protocol, after\n"
+      "Trains a softmax classifier on MNIST (or on synthetic digits) by the reports' protocol, "
+      "after\n"
       "checking its autodiff gradients against the hand derivation and finite differences."};
   app.name("train_mnist");
   const auto at_least = [](double least) {
@@ -107,7 +108,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
          "--hidden", [&](const std::string& text) { options.hidden = parse_hidden(text); },
          "units of each hidden layer [64]")
       ->option_text("N,N,...|none");
-  add_choice(app, "--activation", options.activation, activations, "of the hidden layers [sigmoid]");
+  add_choice(app, "--activation", options.activation, activations,
+             "of the hidden layers [sigmoid]");
   add_choice(app, "--init", options.initialiser, initialisers,
              "U(-1, 1), or normal with deviation 1/sqrt(fan-in) or sqrt(2/fan-in) [uniform]");
   add_choice(app, "--bias", options.bias, biases,

@@ -102,8 +102,8 @@ void prepare_directory(const std::filesystem::path& directory) {
   std::error_code error;
   std::filesystem::create_directories(directory, error);
   if (error) {
-    throw FileError("train_mnist", fmt::format("{}: cannot be made: {}", directory.string(),
-                                               error.message()));
+    throw FileError("train_mnist",
+                    fmt::format("{}: cannot be made: {}", directory.string(), error.message()));
   }
 }
 
@@ -135,8 +135,8 @@ std::string write_files(const std::filesystem::path& directory, const Options& o
   json << to_json(options, run) << '\n';
   json.close();
   if (!json) {
-    throw FileError("train_mnist", fmt::format("{}: cannot be written",
-                                               (directory / "run.json").string()));
+    throw FileError("train_mnist",
+                    fmt::format("{}: cannot be written", (directory / "run.json").string()));
   }
 
   const std::vector<double> at(steps.begin(), steps.end());

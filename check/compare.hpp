@@ -1,0 +1,88 @@
+// compare: values that were written by hand against the tape's, by name.
+#pragma once
+
+#include <chainrule/autograd/tape.hpp>
+#include <chainrule/check/verdict.hpp>
+#include <initializer_list>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <vector>
+
+namespace chainrule {
+
+/// A value that was computed by hand, and the name that the tape has for it: "dW2", "dZ1", "Z1".
+template <class T>
+struct NamedValue {
+  std::string_view name;
+  TensorView<const T> value;
+};
+
+struct CompareOptions {
+  /// Largest norm-wise error. By default 8 eps sqrt(max(1024, K)), and for double at least 1e-12:
+  /// what two orders of summation may differ by (an error of eps sqrt(k) for a sum over k terms,
+  /// eightfold), where K is the largest dimension of any value on the tape (of the two tensors,
+  /// where there is no tape). For float that is 3e-5 up to K = 1024.
+  std::optional<double> tolerance = {};
+};
+
+/// One value by hand against the one expected. Errors are relative: there is no absolute floor, so
+/// zero agrees with exact zero alone.
+struct Comparison {
+  std::string name;
+  Shape shape, hand_shape;  ///< expected, and by hand
+  Verdict verdict = Verdict::pass;
+  std::string reason;  ///< why it is not a pass; else empty
+  double tolerance = 0;
+  double norm_error = 0;   ///< |hand - expected| / |expected| in the 2-norm; infinite for shapes
+  double max_error = 0;    ///< of an entry, relative to the largest expected one
+  std::int64_t worst = 0;  ///< row-major index of that entry, in the expected shape
+  double hand = 0, expected = 0;  ///< its two values
+
+  explicit operator bool() const { return verdict != Verdict::fail; }
+};
+
+struct CompareReport {
+  Verdict verdict = Verdict::pass;
+  std::vector<Comparison> rows;
+  explicit operator bool() const { return verdict != Verdict::fail; }
+};
+
+/// Two tensors: a pass when their shapes are equal, all values are finite, and the norm-wise error
+/// is within the tolerance. For other shapes the reason says whether the transpose would conform,
+/// and whether it would agree.
+Comparison compare(std::string_view name, TensorView<const float> hand,
+                   TensorView<const float> expected, const CompareOptions& options = {});
+Comparison compare(std::string_view name, TensorView<const double> hand,
+                   TensorView<const double> expected, const CompareOptions& options = {});
+
+/// Each value against the tape's of that name: record the model, call gradients(), then
+/// compare(tape, {{"dZ1", dz1}, {"dW1", dw1}}). One row each, in their order.
+/// Throws NameError for a name that the tape has not, with the names that it has.
+template <class T>
+CompareReport compare(Tape<T>& tape, std::span<const NamedValue<std::type_identity_t<T>>> hand,
+                      const CompareOptions& options = {},
+                      SourceLocation location = SourceLocation::current());
+template <class T>
+CompareReport compare(Tape<T>& tape,
+                      std::initializer_list<NamedValue<std::type_identity_t<T>>> hand,
+                      const CompareOptions& options = {},
+                      SourceLocation location = SourceLocation::current()) {
+  return compare(tape, std::span<const NamedValue<T>>(hand.begin(), hand.size()), options,
+                 location);
+}
+
+/// A table of the rows, and a line for each that fails, with the worst entry's values.
+std::string to_string(const CompareReport& report);
+std::string to_string(const Comparison& row);
+/// The same as JSON: an object; numbers that are not finite become null.
+std::string to_json(const CompareReport& report);
+
+extern template CompareReport compare(Tape<float>&, std::span<const NamedValue<float>>,
+                                      const CompareOptions&, SourceLocation);
+extern template CompareReport compare(Tape<double>&, std::span<const NamedValue<double>>,
+                                      const CompareOptions&, SourceLocation);
+
+}  // namespace chainrule

@@ -1,0 +1,48 @@
+// Curves: training histories and the like as a picture, by gnuplot when it is there.
+#pragma once
+
+#include <chainrule/autograd/storage/error.hpp>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace chainrule {
+
+/// Points (x_i, y_i) joined by straight lines; NaN leaves a gap. A `spread` that is not empty draws
+/// the band y_i - spread_i to y_i + spread_i behind the line.
+struct Line {
+  std::string name;
+  std::vector<double> x, y, spread = {};
+};
+
+/// One pair of axes. A logarithmic axis leaves out what is not positive.
+struct Panel {
+  std::string y_label;
+  bool log_scale = false;
+  std::vector<Line> lines;
+};
+
+/// Panels side by side, three to a row, over the same kind of x.
+struct Curves {
+  std::string title, x_label;
+  std::vector<Panel> panels;
+};
+
+/// What write_curves did. `svg` and `png` are empty unless gnuplot drew them; `message` says what
+/// was written and, when there is no picture, why, with gnuplot's own words.
+struct CurvesWritten {
+  std::filesystem::path data, script, svg, png;
+  std::string message;
+  bool drawn() const { return !svg.empty(); }
+};
+
+/// Writes <stem>.dat (one block of x, y and spread a line), <stem>.gp (a script that draws them:
+/// `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, <stem>.svg and <stem>.png by
+/// running it. A missing or failing gnuplot is no exception, but a message. Texts are shown as they
+/// are; a control character in one becomes a space. Throws UsageError without panels or a panel
+/// without lines, ShapeError when x, y and spread differ in length, FileError when the data or the
+/// script cannot be written.
+CurvesWritten write_curves(const std::filesystem::path& stem, const Curves& curves,
+                           SourceLocation location = SourceLocation::current());
+
+}  // namespace chainrule
