@@ -231,6 +231,7 @@ Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
   const Arena::Mark mark = arena_.mark();
   try {
     const std::span<NodeId> ids = arena_.allocate<NodeId>(inputs.size());
+    const Arena::Mark scratch = arena_.mark();
     const std::span<const Shape*> shapes = arena_.allocate<const Shape*>(inputs.size());
     for (std::size_t i = 0; i < inputs.size(); ++i) {
       ids[i] = inputs[i].id_;
@@ -243,6 +244,7 @@ Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
     node.adjoint_of = adjoint_of_;
     node.location = location;
     node.shape = op.shape(Call{op.name, shapes, attributes, location});
+    arena_.rewind(scratch);  // the shapes were for that call only
     const Evaluation<T> evaluation(nodes_.data(), node);
     if (op.check) op.check(evaluation);
     node.data = arena_.allocate<T>(static_cast<std::size_t>(node.shape.size())).data();

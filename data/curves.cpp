@@ -22,11 +22,19 @@ std::string one_line(std::string_view text) {
   return result;
 }
 
-/// A gnuplot string in single quotes, in which nothing but the quote itself means anything.
+/// A gnuplot string in double quotes. Octal numbers stand for what means something in there: the
+/// quote, the backslash, and the backquote, which would run a command. (In single quotes
+/// gnuplot 5.4 mistakes a quote at the beginning for the end of the string.)
 std::string gnuplot_string(std::string_view text) {
-  std::string result = "'";
-  for (const char c : one_line(text)) result.append(c == '\'' ? 2 : 1, c);
-  return result + '\'';
+  std::string result = "\"";
+  for (const char c : one_line(text)) {
+    if (c == '"' || c == '\\' || c == '`') {
+      result += fmt::format("\\{:03o}", static_cast<unsigned>(c));
+    } else {
+      result += c;
+    }
+  }
+  return result + '"';
 }
 
 void check(const Curves& curves, SourceLocation location) {

@@ -153,7 +153,7 @@ Var<T> softmax(Var<T> x, SourceLocation location = SourceLocation::current());
 
 /// x_k - ln sum_j e^x_j along the last axis: (..., K) -> (..., K). The winner's own value is
 /// -log1p of the sum over the others, accurate however confident the row is.
-/// dx = wedge_sum(g, softmax(x)).  ShapeError: rank 0, or K = 0.
+/// dx = wedge_sum(g, exp(y)).  ShapeError: rank 0, or K = 0.
 template <class T>
 Var<T> log_softmax(Var<T> x, SourceLocation location = SourceLocation::current());
 

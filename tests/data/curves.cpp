@@ -1,0 +1,141 @@
+// Curves: data and script always, pictures when gnuplot is there, and a word when it is not.
+#include <chainrule/data/curves.hpp>
+
+#include <boost/test/unit_test.hpp>
+
+#include <cmath>
+#include <cstdlib>
+
+#include <tests/data/temporary.hpp>
+
+using namespace chainrule;
+
+namespace {
+
+Curves sample() {
+  Curves curves{"Loss and accuracy", "step", {{"loss", true, {}}, {"accuracy", false, {}}}};
+  Line loss{"training", {}, {}}, rate{"validation", {}, {}};
+  for (int i = 1; i <= 50; ++i) {
+    loss.x.push_back(i), loss.y.push_back(1.0 / i), loss.spread.push_back(0.1 / i);
+    rate.x.push_back(i), rate.y.push_back(1 - 0.5 / i);
+  }
+  curves.panels[0].lines = {loss};
+  curves.panels[1].lines = {rate, {"one point", {25}, {0.7}}};
+  return curves;
+}
+
+/// PATH for the length of a scope.
+class Path {
+ public:
+  explicit Path(const fs::path& path) : before_(std::getenv("PATH")) {
+    ::setenv("PATH", path.c_str(), 1);
+  }
+  ~Path() { ::setenv("PATH", before_.c_str(), 1); }
+
+ private:
+  std::string before_;
+};
+
+bool has_gnuplot() { return std::system("gnuplot --version >/dev/null 2>&1") == 0; }
+
+/// A program named gnuplot in a directory of its own, which is then PATH.
+void pretend(const fs::path& directory, std::string_view script) {
+  fs::create_directory(directory);
+  const auto program = write(directory / "gnuplot", script);
+  fs::permissions(program, fs::perms::owner_all);
+}
+
+}  // namespace
+
+BOOST_FIXTURE_TEST_SUITE(curves, TemporaryDirectory)
+
+BOOST_AUTO_TEST_CASE(data_is_in_blocks) {
+  const Path nowhere(path());
+  auto curves = sample();
+  curves.panels.resize(1);
+  curves.panels[0].lines = {{"a\nb", {1, 2}, {0.1, std::nan("")}, {0.5, 0.25}}, {"empty", {}, {}}};
+  const auto written = write_curves(*this / "c", curves);
+  BOOST_TEST(written.data == *this / "c.dat");
+  BOOST_TEST(read(written.data) ==
+             "# Loss and accuracy\n# columns: step, value, spread\n"
+             "\n\n# loss: a b\n1 0.1 0.5\n2 nan 0.25\n"
+             "\n\n# loss: empty\nnan nan nan\n");
+}
+
+BOOST_AUTO_TEST_CASE(draws_when_gnuplot_is_there) {
+  const auto written = write_curves(*this / "it's 100% `here` $x", sample());
+  BOOST_TEST_MESSAGE(written.message);
+  BOOST_TEST(fs::exists(written.script));
+  if (!has_gnuplot()) {
+    BOOST_TEST(!written.drawn());
+    BOOST_TEST_MESSAGE("gnuplot is not installed: the pictures were not tried");
+    return;
+  }
+  BOOST_REQUIRE(written.drawn());
+  BOOST_TEST(written.message.find("it says") == std::string::npos);
+  BOOST_TEST(read(written.png).substr(1, 3) == "PNG");
+  BOOST_TEST(fs::file_size(written.png) > 5000u);
+  const auto svg = read(written.svg);
+  for (const auto text : {"<svg", "Loss and accuracy", "validation", "accuracy"}) {
+    BOOST_TEST(svg.find(text) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(texts_are_texts) {
+  if (!has_gnuplot()) return;
+  auto curves = sample();
+  curves.title = "it's '; system \"touch owned\"; `touch owned` a_b {x} ^2\nnext";
+  curves.panels[0].lines[0].name = "'.system('touch owned').'\"\\`touch owned`";
+  curves.panels[1].y_label = "y\\n\"q\"";
+  const auto written = write_curves(*this / "| touch owned", curves);
+  BOOST_TEST_MESSAGE(written.message);
+  BOOST_REQUIRE(written.drawn());
+  BOOST_TEST(!fs::exists(*this / "owned"));
+  BOOST_TEST(!fs::exists("owned"));
+  const auto svg = read(written.svg);
+  for (const auto text : {"`touch owned` a_b {x} ^2 next", "\\`touch owned`", "y\\n"}) {
+    BOOST_TEST(svg.find(text) != std::string::npos);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(says_when_gnuplot_is_missing) {
+  fs::create_directory(*this / "bin");
+  const Path nothing(*this / "bin");
+  const auto written = write_curves(*this / "c", sample());
+  BOOST_TEST(!written.drawn());
+  BOOST_TEST(written.png.empty());
+  BOOST_TEST(fs::exists(written.data));
+  BOOST_TEST(fs::exists(written.script));
+  BOOST_TEST(written.message.find("no picture: gnuplot is not on PATH") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(says_when_gnuplot_fails) {
+  pretend(*this / "bin", "#!/bin/sh\necho \"no such terminal\" >&2\nexit 3\n");
+  const Path failing(*this / "bin");
+  auto written = write_curves(*this / "c", sample());
+  BOOST_TEST(!written.drawn());
+  BOOST_TEST(written.message.find("gnuplot failed with exit status 3; it says: no such terminal") !=
+             std::string::npos);
+  pretend(*this / "bin", "#!/bin/sh\nkill -9 $$\n");
+  written = write_curves(*this / "c", sample());
+  BOOST_TEST(!written.drawn());
+  BOOST_TEST(written.message.find("gnuplot was ended by signal 9") != std::string::npos);
+}
+
+BOOST_AUTO_TEST_CASE(rejects_what_is_no_curve) {
+  const auto stem = *this / "c";
+  BOOST_CHECK_EXCEPTION(write_curves(stem, {"title", "x", {}}), UsageError,
+                        says("no panels", "curves.cpp"));
+  auto curves = sample();
+  curves.panels[0].lines.clear();
+  BOOST_CHECK_EXCEPTION(write_curves(stem, curves), UsageError, says("panel 'loss' has no lines"));
+  curves = sample();
+  curves.panels[0].lines[0].x.pop_back();
+  BOOST_CHECK_EXCEPTION(write_curves(stem, curves), ShapeError,
+                        says("line 'training' of panel 'loss': 49 values of x, 50 of y"));
+  BOOST_TEST(!fs::exists(*this / "c.dat"));
+  BOOST_CHECK_EXCEPTION(write_curves(*this / "no" / "c", sample()), FileError,
+                        says("c.dat", "No such file or directory"));
+}
+
+BOOST_AUTO_TEST_SUITE_END()
