@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 
 namespace train_mnist {
@@ -90,14 +91,19 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       "after\n"
       "checking its autodiff gradients against the hand derivation and finite differences."};
   app.name("train_mnist");
-  const auto at_least = [](double least) {
+  app.option_defaults()->take_last();
+  const auto number = [](auto holds, const std::string& expected) {
     return CLI::Validator(
-        [least](std::string& text) -> std::string {
+        [holds, expected](std::string& text) -> std::string {
           double value = 0;
-          if (CLI::detail::lexical_cast(text, value) && value >= least) return {};
-          return fmt::format("'{}': expected a number of at least {}", text, least);
+          if (CLI::detail::lexical_cast(text, value) && holds(value)) return {};
+          return fmt::format("'{}': expected {}", text, expected);
         },
         "");
+  };
+  const auto at_least = [&](double least) {
+    return number([least](double value) { return value >= least; },
+                  fmt::format("a number of at least {}", least));
   };
 
   app.add_option("--data", options.data,
@@ -114,8 +120,12 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
              "U(-1, 1), or normal with deviation 1/sqrt(fan-in) or sqrt(2/fan-in) [uniform]");
   add_choice(app, "--bias", options.bias, biases,
              "a constant input column, or a vector in each layer [trick]");
-  app.add_option("--momentum", options.momentum, "0 <= G < 1 [0]")->option_text("G");
-  app.add_option("--learning-rate", options.learning_rate, "[0.1]")->option_text("L");
+  app.add_option("--momentum", options.momentum, "0 <= G < 1 [0]")
+      ->option_text("G")
+      ->check(number([](double g) { return g >= 0 && g < 1; }, "0 <= G < 1"));
+  app.add_option("--learning-rate", options.learning_rate, "[0.1]")
+      ->option_text("L")
+      ->check(number([](double l) { return l > 0 && std::isfinite(l); }, "a positive number"));
   app.add_option("--batch", options.batch, "rows of a batch; a ragged last one is dropped [32]")
       ->option_text("B")
       ->check(at_least(1));
@@ -124,7 +134,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
                  "validations without improvement before training stops; 0: never stop [50]")
       ->option_text("P")
       ->check(at_least(0));
-  app.add_flag("!--no-shuffle", options.shuffle, "take the images in their order in every epoch");
+  bool no_shuffle = false;
+  app.add_flag("--no-shuffle", no_shuffle, "take the images in their order in every epoch");
   app.add_option("--train-size", options.train_size, "first images of the training set [20000]")
       ->option_text("N")
       ->check(at_least(1));
@@ -144,6 +155,12 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
 
   try {
     app.parse(argc, argv);
+    options.shuffle = !no_shuffle;
+    if (options.batch > options.train_size) {
+      throw CLI::ValidationError(
+          "--batch", fmt::format("{}: expected at most the {} training images", options.batch,
+                                 options.train_size));
+    }
   } catch (const CLI::CallForHelp& help) {
     app.exit(help);
     return 0;

@@ -71,9 +71,11 @@ BOOST_AUTO_TEST_CASE(bad_options_end_in_one_line) {
   check_one_line(run("--seed -1"), "--seed");
   check_one_line(run("--nonsense"), "--nonsense");
   check_one_line(run("stray"), "stray");
-  check_one_line(run(brief + "--check off --learning-rate 0"), "learning rate 0");
-  check_one_line(run(brief + "--check off --momentum 1"), "momentum 1");
-  check_one_line(run("--train-size 320 --batch 321 --check off"), "321");
+  check_one_line(run("--learning-rate 0"), "'0': expected a positive number");
+  check_one_line(run("--learning-rate nan"), "'nan': expected a positive number");
+  check_one_line(run("--momentum 1"), "'1': expected 0 <= G < 1");
+  check_one_line(run("--train-size 320 --batch 321"),
+                 "321: expected at most the 320 training images");
 }
 
 BOOST_AUTO_TEST_CASE(bad_files_end_in_one_line) {
@@ -84,8 +86,8 @@ BOOST_AUTO_TEST_CASE(bad_files_end_in_one_line) {
   std::ofstream(empty.path / "file") << "x";
   check_one_line(run(brief + "--out " + (empty.path / "file").string()), "file");
   std::ofstream(empty.path / "train-images-idx3-ubyte") << "not an IDX file";
-  for (const char* name : {"train-labels-idx1-ubyte", "t10k-images-idx3-ubyte",
-                           "t10k-labels-idx1-ubyte"}) {
+  for (const char* name :
+       {"train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"}) {
     std::ofstream(empty.path / name) << "x";
   }
   check_one_line(run("--data " + empty.path.string()), "train-images-idx3-ubyte");
@@ -94,10 +96,10 @@ BOOST_AUTO_TEST_CASE(bad_files_end_in_one_line) {
 BOOST_AUTO_TEST_CASE(help_is_no_error) {
   const Outcome outcome = run("--help");
   BOOST_TEST(outcome.status == 0);
-  for (const char* option : {"--data", "--hidden", "--activation", "--init", "--bias", "--momentum",
-                             "--learning-rate", "--batch", "--epochs", "--patience", "--no-shuffle",
-                             "--train-size", "--seed", "--precision", "--threads", "--check",
-                             "--out", "--json"}) {
+  for (const char* option :
+       {"--data", "--hidden", "--activation", "--init", "--bias", "--momentum", "--learning-rate",
+        "--batch", "--epochs", "--patience", "--no-shuffle", "--train-size", "--seed",
+        "--precision", "--threads", "--check", "--out", "--json"}) {
     BOOST_TEST(outcome.out.find(option) != std::string::npos, option);
   }
 }
@@ -112,8 +114,8 @@ BOOST_AUTO_TEST_CASE(json_has_standard_output_to_itself) {
   BOOST_TEST(json["parameters"] == 785 * 8 + 8 * 10);
   BOOST_TEST(json["seconds"].get<double>() > 0);
   for (const char* at : {"at_stop", "at_best"}) {
-    for (const char* key : {"train_loss", "train_accuracy", "validation_loss",
-                            "validation_accuracy"}) {
+    for (const char* key :
+         {"train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}) {
       BOOST_TEST(json[at][key].is_number(), at << "." << key);
     }
     BOOST_TEST(json[at]["validation_accuracy"].get<double>() <= 1);
