@@ -1,9 +1,6 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing chainrule needs, and only those that are
 # missing. Needs root or sudo when something is missing; does nothing otherwise.
-#
-#   scripts/install_dependencies.sh            what the library, its tests and examples need
-#   scripts/install_dependencies.sh --bench    Google Benchmark as well
 set -euo pipefail
 
 packages=(
@@ -18,13 +15,6 @@ packages=(
   libboost-dev libboost-test-dev
   gnuplot-nox            # curves as a picture (optional at run time)
 )
-for argument in "$@"; do
-  case "$argument" in
-    --bench) packages+=(libbenchmark-dev) ;;
-    *) echo "install_dependencies.sh: unknown option '$argument' (known: --bench)" >&2; exit 2 ;;
-  esac
-done
-
 missing=()
 for package in "${packages[@]}"; do
   status=$(dpkg-query -W -f='${db:Status-Status}' "$package" 2>/dev/null || true)
