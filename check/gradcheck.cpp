@@ -114,7 +114,8 @@ class Checker {
     for (std::size_t i = 0; i < moved.size(); ++i) {
       const Random random = detail::stream(options_, Stream::move, i);
       for (std::int64_t k = 0; k < moved[i].size(); ++k) {
-        moved[i][k] *= 1 + 0x1p-7 * random.uniform(static_cast<std::uint64_t>(k), -1, 1);
+        const double size = 0x1p-7 * std::max(0x1p-10, std::abs(moved[i][k]));
+        moved[i][k] += size * random.uniform(static_cast<std::uint64_t>(k), -1, 1);
       }
     }
     return recording_.replays(detail::Recording(y, leaves, moved, options_), moved);
