@@ -1,4 +1,5 @@
 // Topologies, names, initial weights and copies of an Mlp.
+#include <chainrule/autograd/storage/random.hpp>
 #include <chainrule/models/mlp.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -35,8 +36,8 @@ Moments moments(TensorView<const double> values) {
 
 }  // namespace
 
-// The counts of the reports, or what they should have been: 51,300 (not 51,360), 88,330 (not 88,448),
-// 26,464 (not 52,880).
+// The counts of the reports, or what they should have been: 51,300 (not 51,360), 88,330 (not
+// 88,448), 26,464 (not 52,880).
 BOOST_AUTO_TEST_CASE(parameter_counts_of_the_reports) {
   BOOST_TEST(count({785, 64, 10}, Bias::trick) == 50880);
   BOOST_TEST(count({784, 64, 10}, Bias::per_layer) == 50890);
@@ -101,8 +102,8 @@ BOOST_AUTO_TEST_CASE(names_of_the_nodes) {
   Tape<double> tape;
   const auto loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
   gradients(loss, {tape.find("W1"), tape.find("b1")});
-  for (const char* name : {"X", "W1", "b1", "Z1", "A1", "W2", "b2", "Z2", "dW1", "db1", "dZ1", "dA1",
-                           "dZ2"}) {
+  for (const char* name :
+       {"X", "W1", "b1", "Z1", "A1", "W2", "b2", "Z2", "dW1", "db1", "dZ1", "dA1", "dZ2"}) {
     BOOST_TEST(tape.has_name(name), name);
   }
   BOOST_TEST(!tape.has_name("dW2"));  // not asked for
@@ -111,6 +112,50 @@ BOOST_AUTO_TEST_CASE(names_of_the_nodes) {
   model(tape, tape.find("X"));
   BOOST_TEST(tape.has_name("Z1#2"));
   BOOST_TEST(!tape.has_name("W1#2"));
+}
+
+// What is checked in double is trained in float: the float kernels must be the same functions.
+BOOST_AUTO_TEST_CASE(gradients_in_float_are_those_in_double_rounded) {
+  for (int activation = 0; activation < 4; ++activation) {
+    const Mlp<double> model({.widths = {20, 16, 12, 5},
+                             .activation = static_cast<Activation>(activation),
+                             .bias = Bias::per_layer,
+                             .seed = 11});
+    const Mlp<float> rounded(model);
+    // The rounded weights, in double again: the two differ by the arithmetic alone.
+    const Mlp<double> exact(rounded);
+    Tensor<float> x(Shape{9, 20}), y(Shape{9, 5});
+    const Random random(12, Purpose::test);
+    for (std::int64_t i = 0; i < x.size(); ++i) {
+      x[i] = static_cast<float>(random.normal(static_cast<std::uint64_t>(i)));
+    }
+    for (std::int64_t row = 0; row < 9; ++row) y(row, row % 5) = 1;
+
+    const auto gradient = []<class T>(const Mlp<T>& m, const Tensor<T>& in,
+                                      const Tensor<T>& targets) {
+      Tape<T> tape;
+      const auto loss = softmax_cross_entropy(m(tape, tape.input(in)), tape.input(targets));
+      std::vector<Var<T>> leaves;
+      for (std::size_t i = 0; i < m.parameters().size(); ++i) {
+        leaves.push_back(tape.parameter(m.parameters()[i]));
+      }
+      std::vector<double> all;
+      for (const Var<T>& g : gradients(loss, leaves)) {
+        all.insert(all.end(), g.value().begin(), g.value().end());
+      }
+      return all;
+    };
+    const std::vector<double> in_float = gradient(rounded, x, y);
+    const std::vector<double> in_double = gradient(exact, x.cast<double>(), y.cast<double>());
+    double difference = 0, norm = 0;
+    for (std::size_t i = 0; i < in_double.size(); ++i) {
+      difference += (in_float[i] - in_double[i]) * (in_float[i] - in_double[i]);
+      norm += in_double[i] * in_double[i];
+    }
+    BOOST_TEST(norm > 1e-4);
+    BOOST_TEST(std::sqrt(difference / norm) < 1e-6, "activation " << activation);
+    BOOST_TEST(difference > 0);  // it was float
+  }
 }
 
 BOOST_AUTO_TEST_CASE(copies_are_values) {
@@ -138,8 +183,9 @@ BOOST_AUTO_TEST_CASE(bad_input_is_named) {
   };
   BOOST_TEST(message([] { Mlp<float>({.widths = {785}}, {}); }) ==
              "[Mlp] 1 widths: expected at least two, inputs and classes");
-  BOOST_TEST(message([] { Mlp<float>({.widths = {785, 0, 10}}, {}); }) ==
-             "[Mlp] widths 785-0-10: expected each to be at least 1");
+  BOOST_TEST(message([] {
+               Mlp<float>({.widths = {785, 0, 10}}, {});
+             }) == "[Mlp] widths 785-0-10: expected each to be at least 1");
   Mlp<float> model({.widths = {785, 64, 10}});
   Tensor<float> x(Shape{32, 784});
   Tape<float> tape;
