@@ -180,7 +180,9 @@ CrossCheck cross_check(const Mlp<double>& model, const Dataset<double>& images,
     row.witness = "finite differences";
     row.autodiff_vs_numeric = leaf.max_entry_error;
     row.entries = leaf.checked;
-    if (leaf.verdict == Verdict::cannot_decide) {
+    // A gradient of exact zeros, as of a layer whose units are all dead, shows a stencil nothing.
+    const bool zero = leaf.failures == 0 && leaf.largest == 0;
+    if (leaf.verdict == Verdict::cannot_decide || zero) {
       if (!duals) duals.emplace(network, inputs);
       row.witness = "dual numbers";
       row.autodiff_vs_numeric =
@@ -188,7 +190,8 @@ CrossCheck cross_check(const Mlp<double>& model, const Dataset<double>& images,
       if (!(row.autodiff_vs_numeric <= dual_tolerance)) {
         right = false, row.note = "dual numbers differ";
       } else {
-        row.note = "finite differences cannot decide, dual numbers agree";
+        row.note = zero ? "all zero, and dual numbers agree"
+                        : "finite differences cannot decide, dual numbers agree";
       }
     } else if (leaf.verdict == Verdict::fail) {
       right = false, row.note = leaf.reason;

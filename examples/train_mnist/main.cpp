@@ -72,7 +72,7 @@ void print_scores(std::FILE* text, const Run& run) {
 
 int run_main(const Options& options) {
   std::FILE* text = options.json ? stderr : stdout;
-  blas::set_threads(options.threads);
+  blas::set_threads(1);  // the gradient check has threads of its own
   if (options.out) prepare_directory(*options.out);
 
   const Mnist mnist = load_images(options);
@@ -114,6 +114,7 @@ int run_main(const Options& options) {
     }
   }
 
+  blas::set_threads(options.threads);
   if (options.precision == Precision::single) {
     train_and_report<float>(options, images, mnist, initial, run, text);
   } else {
