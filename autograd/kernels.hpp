@@ -1,5 +1,5 @@
 // Loops that the kernels of operations are made of: elementwise maps with broadcasting, and sums.
-// For the .cpp files of operations, a user's own among them.
+// For the .cpp files of operations; a user's own find them in namespace chainrule::kernels.
 #pragma once
 
 #include <algorithm>
@@ -141,3 +141,13 @@ inline Shape broadcast_shapes(const Call& call) {
 }
 
 }  // namespace chainrule::detail
+
+/// What a user's own operations are made of (docs/adding-an-op.md).
+namespace chainrule::kernels {
+using detail::broadcast_shapes;
+using detail::map_binary;
+using detail::map_unary;
+using detail::same_shape;
+using detail::sum_into;
+using detail::sum_run;
+}  // namespace chainrule::kernels

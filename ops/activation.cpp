@@ -1,7 +1,9 @@
-// Sigmoid, tanh, the improved sigmoid, their common derivative sech^2, and relu.
+// Sigmoid, tanh, the improved sigmoid and their common derivative sech^2; relu and its relatives.
 #include <chainrule/autograd/kernels.hpp>
 #include <chainrule/autograd/storage/vector_math.hpp>
 #include <chainrule/ops/ops.hpp>
+
+#include <cmath>
 
 namespace chainrule {
 
@@ -56,20 +58,88 @@ constexpr Op<T> sech_squared_op{
     }};
 
 template <class T>
+void sides_of_zero(const Evaluation<T>& e, KinkSides& sides) {
+  for (const T x : e.input(0)) sides.add(x > 0);
+}
+
+/// 1 where x > 0, else 0.
+template <class T>
+Var<T> positive(Var<T> x) {
+  return greater(x, x.tape().constant(T(0)));
+}
+
+template <class T>
 constexpr Op<T> relu_op{
     .name = "relu",
     .shape = detail::same_shape,
     .forward =
         [](const Evaluation<T>& e) { detail::map_unary(e, [](T x) { return x <= 0 ? T(0) : x; }); },
+    .adjoint = [](const Adjoint<T>& n, int) { return mul(n.cotangent(), positive(n.input(0))); },
+    .sides = sides_of_zero<T>};
+
+// numbers = (slope, -)
+template <class T>
+constexpr Op<T> leaky_relu_op{.name = "leaky_relu",
+                              .shape = detail::same_shape,
+                              .forward =
+                                  [](const Evaluation<T>& e) {
+                                    const T slope = static_cast<T>(e.attributes().numbers[0]);
+                                    detail::map_unary(
+                                        e, [slope](T x) { return x > 0 ? x : slope * x; });
+                                  },
+                              .adjoint =
+                                  [](const Adjoint<T>& n, int) {
+                                    const Var<T> g = n.cotangent();
+                                    const T slope = static_cast<T>(n.attributes().numbers[0]);
+                                    return where(positive(n.input(0)), g, scale(g, slope));
+                                  },
+                              .sides = sides_of_zero<T>};
+
+// numbers = (alpha, -)
+template <class T>
+constexpr Op<T> elu_op{
+    .name = "elu",
+    .shape = detail::same_shape,
+    .forward =
+        [](const Evaluation<T>& e) {
+          const T alpha = static_cast<T>(e.attributes().numbers[0]);
+          detail::map_unary(e, [alpha](T x) { return x > 0 ? x : alpha * std::expm1(x); });
+        },
     .adjoint =
         [](const Adjoint<T>& n, int) {
-          const Var<T> zero = n.cotangent().tape().constant(T(0));
-          return mul(n.cotangent(), greater(n.input(0), zero));
+          const Var<T> x = n.input(0);
+          const T alpha = static_cast<T>(n.attributes().numbers[0]);
+          // e^min(x, 0): the exponential of a large x, though not chosen, would be infinite, and
+          // its derivative 0 times that.
+          const Var<T> below = scale(exp(neg(relu(neg(x)))), alpha);
+          return mul(n.cotangent(), where(positive(x), x.tape().constant(T(1)), below));
         },
-    .sides =
-        [](const Evaluation<T>& e, KinkSides& sides) {
-          for (const T x : e.input(0)) sides.add(x > 0);
-        }};
+    .sides = sides_of_zero<T>};
+
+template <class T>
+constexpr Op<T> silu_op{"silu", detail::same_shape,
+                        [](const Evaluation<T>& e) {
+                          const T* x = e.input(0).data();
+                          T* y = e.output().data();
+                          const std::int64_t n = e.output().size();
+                          vector_math::sigmoid(n, x, y);
+                          for (std::int64_t i = 0; i < n; ++i)
+                            y[i] = y[i] == 0 ? T(0) : x[i] * y[i];  // 0 at -inf
+                        },
+                        [](const Adjoint<T>& n, int) {
+                          const Var<T> x = n.input(0);
+                          const Var<T> slope = mul0(x, sech_squared(x, T(0.25), T(0.5)));
+                          return mul(n.cotangent(), add(sigmoid(x), slope));
+                        }};
+
+template <class T>
+constexpr Op<T> softplus_op{
+    "softplus", detail::same_shape,
+    [](const Evaluation<T>& e) {
+      detail::map_unary(
+          e, [](T x) { return (x <= 0 ? T(0) : x) + std::log1p(std::exp(-std::abs(x))); });
+    },
+    [](const Adjoint<T>& n, int) { return mul(n.cotangent(), sigmoid(n.input(0))); }};
 
 }  // namespace
 
@@ -95,6 +165,22 @@ template <class T>
 Var<T> relu(Var<T> x, SourceLocation location) {
   return x.tape(location).record(relu_op<T>, {x}, {}, location);
 }
+template <class T>
+Var<T> leaky_relu(Var<T> x, std::type_identity_t<T> slope, SourceLocation location) {
+  return x.tape(location).record(leaky_relu_op<T>, {x}, {.numbers = {slope, 0}}, location);
+}
+template <class T>
+Var<T> elu(Var<T> x, std::type_identity_t<T> alpha, SourceLocation location) {
+  return x.tape(location).record(elu_op<T>, {x}, {.numbers = {alpha, 0}}, location);
+}
+template <class T>
+Var<T> silu(Var<T> x, SourceLocation location) {
+  return x.tape(location).record(silu_op<T>, {x}, {}, location);
+}
+template <class T>
+Var<T> softplus(Var<T> x, SourceLocation location) {
+  return x.tape(location).record(softplus_op<T>, {x}, {}, location);
+}
 
 #define CHAINRULE_INSTANTIATE(T)                                                         \
   template Var<T> sigmoid(Var<T>, SourceLocation);                                       \
@@ -102,7 +188,11 @@ Var<T> relu(Var<T> x, SourceLocation location) {
   template Var<T> improved_sigmoid(Var<T>, SourceLocation);                              \
   template Var<T> sech_squared(Var<T>, std::type_identity_t<T>, std::type_identity_t<T>, \
                                SourceLocation);                                          \
-  template Var<T> relu(Var<T>, SourceLocation);
+  template Var<T> relu(Var<T>, SourceLocation);                                          \
+  template Var<T> leaky_relu(Var<T>, std::type_identity_t<T>, SourceLocation);           \
+  template Var<T> elu(Var<T>, std::type_identity_t<T>, SourceLocation);                  \
+  template Var<T> silu(Var<T>, SourceLocation);                                          \
+  template Var<T> softplus(Var<T>, SourceLocation);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 #undef CHAINRULE_INSTANTIATE

@@ -1,270 +1,11 @@
-// Softmax, its logarithm and derivatives along the last axis, and cross-entropy composed from them.
+// Losses, each composed from operations.
 #include <fmt/format.h>
-#include <chainrule/autograd/kernels.hpp>
-#include <chainrule/autograd/storage/vector_math.hpp>
+#include <chainrule/ops/indices.hpp>
 #include <chainrule/ops/ops.hpp>
-
-#include <array>
-#include <cmath>
 
 namespace chainrule {
 
 namespace {
-
-Shape rows_shape(const Call& call) {
-  call.expect_inputs(1);
-  const Shape& shape = call.input(0);
-  if (shape.rank() == 0 || shape.last() == 0) {
-    throw ShapeError(
-        call.op, fmt::format("{}: expected a last axis of at least one entry", to_string(shape)),
-        call.location);
-  }
-  return shape;
-}
-
-Shape pair_of_rows_shape(const Call& call) {
-  call.expect_inputs(2);
-  if (call.input(0) != call.input(1)) {
-    throw ShapeError(call.op,
-                     fmt::format("{} and {}: expected equal shapes", to_string(call.input(0)),
-                                 to_string(call.input(1))),
-                     call.location);
-  }
-  return call.input(0);
-}
-
-/// The first largest entry. A NaN stays where the search began or is passed over; the difference
-/// from the winner makes the row NaN either way.
-template <class T>
-std::int64_t winner(std::int64_t n, const T* x) {
-  std::int64_t best = 0;
-  T top = x[0];  // beside its place: the next comparison need not wait for a load
-  for (std::int64_t k = 1; k < n; ++k) {
-    const bool higher = x[k] > top;
-    top = higher ? x[k] : top;
-    best = higher ? k : best;
-  }
-  return best;
-}
-
-/// Calls visit(row, winner, differences y = x - x_winner, sum over the others of e^y, the e^y) for
-/// each row. Exponentials are taken for many short rows at once; rows longer than the buffer, in
-/// pieces, hand on no exponentials.
-template <class T, class Visit>
-void for_each_softmax_row(const Evaluation<T>& e, Visit visit) {
-  constexpr std::int64_t buffer_size = 1024;
-  std::array<T, buffer_size> buffer;
-  const TensorView<const T> x = e.input(0);
-  const TensorView<T> y = e.output();
-  const std::int64_t columns = x.shape().last(), rows = x.shape().rows();
-  const auto subtract_winner = [&](std::int64_t row) {
-    const T* from = x.data() + row * columns;
-    const std::int64_t best = winner(columns, from);
-    for (std::int64_t k = 0; k < columns; ++k) y[row * columns + k] = from[k] - from[best];
-    return best;
-  };
-  if (columns > buffer_size) {
-    for (std::int64_t row = 0; row < rows; ++row) {
-      const std::int64_t best = subtract_winner(row);
-      T others = 0;
-      for (std::int64_t begin = 0; begin < columns; begin += buffer_size) {
-        const std::int64_t n = std::min(buffer_size, columns - begin);
-        vector_math::exp(n, y.data() + row * columns + begin, buffer.data());
-        if (best >= begin && best < begin + n) {
-          // Adding the winner's 1 and taking it back would cost the others' digits; a NaN stays.
-          T& one = buffer[static_cast<std::size_t>(best - begin)];
-          one -= 1;
-        }
-        others += detail::sum_run(n, buffer.data());
-      }
-      visit(row, best, others, static_cast<const T*>(nullptr));
-    }
-    return;
-  }
-  const std::int64_t block = buffer_size / columns;
-  std::array<std::int64_t, buffer_size> best;
-  for (std::int64_t begin = 0; begin < rows; begin += block) {
-    const std::int64_t count = std::min(block, rows - begin);
-    for (std::int64_t i = 0; i < count; ++i) {
-      best[static_cast<std::size_t>(i)] = subtract_winner(begin + i);
-    }
-    vector_math::exp(count * columns, y.data() + begin * columns, buffer.data());
-    for (std::int64_t i = 0; i < count; ++i) {
-      T* exponentials = buffer.data() + i * columns;
-      const std::int64_t w = best[static_cast<std::size_t>(i)];
-      T others = exponentials[w] - 1;  // 0, or NaN
-      for (std::int64_t k = 0; k < w; ++k) others += exponentials[k];
-      for (std::int64_t k = w + 1; k < columns; ++k) others += exponentials[k];
-      visit(begin + i, w, others, exponentials);
-    }
-  }
-}
-
-template <class T>
-constexpr Op<T> log_softmax_op{
-    "log_softmax", rows_shape,
-    [](const Evaluation<T>& e) {
-      const std::int64_t columns = e.output().shape().last();
-      for_each_softmax_row(e, [&](std::int64_t row, std::int64_t, T others, const T*) {
-        T* y = e.output().data() + row * columns;
-        const T log_sum = std::log1p(others);
-        for (std::int64_t k = 0; k < columns; ++k) y[k] -= log_sum;
-      });
-    },
-    // exp(y) is softmax(x), as accurate and cheaper: both carry the rounding of the gap.
-    [](const Adjoint<T>& n, int) { return wedge_sum(n.cotangent(), exp(n.output())); }};
-
-template <class T>
-constexpr Op<T> softmax_op{
-    "softmax", rows_shape,
-    [](const Evaluation<T>& e) {
-      const std::int64_t columns = e.output().shape().last();
-      for_each_softmax_row(e, [&](std::int64_t row, std::int64_t, T others, const T* exponentials) {
-        T* y = e.output().data() + row * columns;
-        if (exponentials) {
-          std::copy_n(exponentials, columns, y);
-        } else {
-          vector_math::exp(columns, y, y);
-        }
-        const T sum = T(1) + others;
-        for (std::int64_t k = 0; k < columns; ++k) y[k] /= sum;
-      });
-    },
-    [](const Adjoint<T>& n, int) {
-      return mul(n.output(), weighted_deviation(n.cotangent(), n.output()));
-    }};
-
-template <class T>
-constexpr Op<T> wedge_sum_op{"wedge_sum", pair_of_rows_shape,
-                             [](const Evaluation<T>& e) {
-                               const std::int64_t columns = e.output().shape().last(),
-                                                  rows = e.output().shape().rows();
-                               for (std::int64_t row = 0; row < rows; ++row) {
-                                 const T* a = e.input(0).data() + row * columns;
-                                 const T* b = e.input(1).data() + row * columns;
-                                 T* y = e.output().data() + row * columns;
-                                 // Sums over the entries before k, then over those behind it: never
-                                 // the total minus one.
-                                 T sum_a = 0, sum_b = 0;
-                                 for (std::int64_t k = 0; k < columns; ++k) {
-                                   y[k] = a[k] * sum_b - sum_a * b[k];
-                                   sum_a += a[k], sum_b += b[k];
-                                 }
-                                 sum_a = 0, sum_b = 0;
-                                 for (std::int64_t k = columns; k-- > 0;) {
-                                   y[k] += a[k] * sum_b - sum_a * b[k];
-                                   sum_a += a[k], sum_b += b[k];
-                                 }
-                               }
-                             },
-                             [](const Adjoint<T>& n, int i) {
-                               if (i == 0) return weighted_deviation(n.cotangent(), n.input(1));
-                               return neg(weighted_deviation(n.cotangent(), n.input(0)));
-                             }};
-
-template <class T>
-constexpr Op<T> weighted_deviation_op{"weighted_deviation", pair_of_rows_shape,
-                                      [](const Evaluation<T>& e) {
-                                        const std::int64_t columns = e.output().shape().last(),
-                                                           rows = e.output().shape().rows();
-                                        for (std::int64_t row = 0; row < rows; ++row) {
-                                          const T* a = e.input(0).data() + row * columns;
-                                          const T* w = e.input(1).data() + row * columns;
-                                          T* y = e.output().data() + row * columns;
-                                          // Measured from the entry with the largest weight c, that
-                                          // entry's own value is the sum of the small terms alone:
-                                          // (a_k - a_c) sum(w) - sum_j w_j (a_j - a_c).
-                                          std::int64_t c = 0;
-                                          T total = 0;
-                                          for (std::int64_t k = 0; k < columns; ++k) {
-                                            if (std::abs(w[k]) > std::abs(w[c])) c = k;
-                                            total += w[k];
-                                          }
-                                          T moment = 0;
-                                          for (std::int64_t k = 0; k < columns; ++k)
-                                            moment += w[k] * (a[k] - a[c]);
-                                          for (std::int64_t k = 0; k < columns; ++k)
-                                            y[k] = (a[k] - a[c]) * total - moment;
-                                        }
-                                      },
-                                      [](const Adjoint<T>& n, int i) {
-                                        if (i == 0) return wedge_sum(n.cotangent(), n.input(1));
-                                        return neg(weighted_deviation(n.input(0), n.cotangent()));
-                                      }};
-
-void expect_one_index_per_row(const Call& call, const Shape& shape, int rank) {
-  const std::int64_t given = std::ssize(call.attributes.indices);
-  if (shape.rank() != rank || shape[0] != given) {
-    throw ShapeError(call.op,
-                     fmt::format("{} with {} indices: expected rank {} and one index a row",
-                                 to_string(shape), given, rank),
-                     call.location);
-  }
-}
-
-/// Integer leaves are checked before the first node is evaluated, at every run.
-void check_indices(std::span<const std::int32_t> indices, std::int64_t columns,
-                   std::string_view operation, SourceLocation location) {
-  for (std::size_t row = 0; row < indices.size(); ++row) {
-    if (indices[row] < 0 || indices[row] >= columns) {
-      throw LabelError(operation,
-                       fmt::format("index {} of row {} is out of range: expected 0 to {}",
-                                   indices[row], row, columns - 1),
-                       location);
-    }
-  }
-}
-
-// indices: one a row
-template <class T>
-constexpr Op<T> pick_op{
-    .name = "pick",
-    .shape =
-        [](const Call& call) {
-          call.expect_inputs(1);
-          expect_one_index_per_row(call, call.input(0), 2);
-          return Shape{call.input(0)[0]};
-        },
-    .forward =
-        [](const Evaluation<T>& e) {
-          const TensorView<const T> x = e.input(0);
-          for (std::int64_t row = 0; row < e.output().size(); ++row) {
-            e.output()[row] = x(row, e.attributes().indices[static_cast<std::size_t>(row)]);
-          }
-        },
-    .adjoint =
-        [](const Adjoint<T>& n, int) {
-          return place(n.cotangent(), n.attributes().indices, n.input(0).shape()[1]);
-        },
-    .check =
-        [](const Evaluation<T>& e) {
-          check_indices(e.attributes().indices, e.input(0).shape()[1], "pick", e.node().location);
-        }};
-
-// indices: one an entry; shape: (N, K)
-template <class T>
-constexpr Op<T> place_op{
-    .name = "place",
-    .shape =
-        [](const Call& call) {
-          call.expect_inputs(1);
-          expect_one_index_per_row(call, call.input(0), 1);
-          return call.attributes.shape;
-        },
-    .forward =
-        [](const Evaluation<T>& e) {
-          const TensorView<T> y = e.output();
-          std::fill(y.begin(), y.end(), T(0));
-          for (std::int64_t row = 0; row < e.input(0).size(); ++row) {
-            y(row, e.attributes().indices[static_cast<std::size_t>(row)]) = e.input(0)[row];
-          }
-        },
-    .adjoint = [](const Adjoint<T>& n, int) { return pick(n.cotangent(), n.attributes().indices); },
-    .check =
-        [](const Evaluation<T>& e) {
-          check_indices(e.attributes().indices, e.attributes().shape[1], "place",
-                        e.node().location);
-        }};
 
 /// The number of rows of logits (N, K). Throws ShapeError in the loss's name.
 std::int64_t expect_rows(const Shape& logits, const char* operation, SourceLocation location) {
@@ -277,34 +18,21 @@ std::int64_t expect_rows(const Shape& logits, const char* operation, SourceLocat
   return logits[0];
 }
 
-}  // namespace
+/// Throws ShapeError, in the loss's name, unless both have one shape with at least one entry. The
+/// names are what the loss calls them.
+template <class T>
+void expect_pair(Var<T> a, const char* name_a, Var<T> b, const char* name_b, const char* operation,
+                 SourceLocation location) {
+  a.tape(location).expect_own(a, operation, location);
+  a.tape().expect_own(b, operation, location);
+  if (a.shape() == b.shape() && a.shape().size() > 0) return;
+  throw ShapeError(operation,
+                   fmt::format("{} {} and {} {}: expected equal shapes of at least one entry",
+                               name_a, to_string(a.shape()), name_b, to_string(b.shape())),
+                   location);
+}
 
-template <class T>
-Var<T> softmax(Var<T> x, SourceLocation location) {
-  return x.tape(location).record(softmax_op<T>, {x}, {}, location);
-}
-template <class T>
-Var<T> log_softmax(Var<T> x, SourceLocation location) {
-  return x.tape(location).record(log_softmax_op<T>, {x}, {}, location);
-}
-template <class T>
-Var<T> wedge_sum(Var<T> a, Var<T> b, SourceLocation location) {
-  return a.tape(location).record(wedge_sum_op<T>, {a, b}, {}, location);
-}
-template <class T>
-Var<T> weighted_deviation(Var<T> a, Var<T> w, SourceLocation location) {
-  return a.tape(location).record(weighted_deviation_op<T>, {a, w}, {}, location);
-}
-template <class T>
-Var<T> pick(Var<T> x, std::span<const std::int32_t> indices, SourceLocation location) {
-  return x.tape(location).record(pick_op<T>, {x}, {.indices = indices}, location);
-}
-template <class T>
-Var<T> place(Var<T> x, std::span<const std::int32_t> indices, std::int64_t columns,
-             SourceLocation location) {
-  const Shape shape{std::ssize(indices), columns};
-  return x.tape(location).record(place_op<T>, {x}, {.shape = shape, .indices = indices}, location);
-}
+}  // namespace
 
 template <class T>
 Var<T> softmax_cross_entropy(Var<T> logits, Var<T> targets, SourceLocation location) {
@@ -332,21 +60,48 @@ Var<T> softmax_cross_entropy_with_indices(Var<T> logits, std::span<const std::in
                                  to_string(logits.shape()), labels.size()),
                      location);
   }
-  check_indices(labels, logits.shape()[1], operation, location);
+  detail::check_indices(labels, logits.shape()[1], operation, location);
   const Var<T> terms = pick(log_softmax(logits, location), labels, location);
   return scale(sum(terms, {}, false, location), T(-1) / static_cast<T>(rows), location);
 }
 
-#define CHAINRULE_INSTANTIATE(T)                                                              \
-  template Var<T> softmax(Var<T>, SourceLocation);                                            \
-  template Var<T> log_softmax(Var<T>, SourceLocation);                                        \
-  template Var<T> wedge_sum(Var<T>, Var<T>, SourceLocation);                                  \
-  template Var<T> weighted_deviation(Var<T>, Var<T>, SourceLocation);                         \
-  template Var<T> pick(Var<T>, std::span<const std::int32_t>, SourceLocation);                \
-  template Var<T> place(Var<T>, std::span<const std::int32_t>, std::int64_t, SourceLocation); \
-  template Var<T> softmax_cross_entropy(Var<T>, Var<T>, SourceLocation);                      \
-  template Var<T> softmax_cross_entropy_with_indices(Var<T>, std::span<const std::int32_t>,   \
-                                                     SourceLocation);
+template <class T>
+Var<T> mse(Var<T> prediction, Var<T> target, SourceLocation location) {
+  expect_pair(prediction, "prediction", target, "target", "mse", location);
+  return mean(square(sub(prediction, target, location), location), {}, false, location);
+}
+
+template <class T>
+Var<T> binary_cross_entropy_with_logits(Var<T> logits, Var<T> targets, SourceLocation location) {
+  expect_pair(logits, "logits", targets, "targets", "binary_cross_entropy_with_logits", location);
+  const Var<T> others = shift(neg(targets, location), T(1), location);
+  // mul0: a target of 0 or 1 leaves out the other term, infinite or not.
+  const Var<T> terms = add(mul0(targets, softplus(neg(logits, location), location), location),
+                           mul0(others, softplus(logits, location), location), location);
+  return mean(terms, {}, false, location);
+}
+
+template <class T>
+Var<T> huber(Var<T> prediction, Var<T> target, std::type_identity_t<T> delta,
+             SourceLocation location) {
+  expect_pair(prediction, "prediction", target, "target", "huber", location);
+  if (!(delta > 0)) {
+    throw UsageError("huber", fmt::format("a delta of {}: expected a positive number", delta),
+                     location);
+  }
+  const Var<T> d = sub(prediction, target, location);
+  const Var<T> c = clamp(d, -delta, delta, location);
+  const Var<T> terms = mul(c, sub(d, scale(c, T(0.5), location), location), location);
+  return mean(terms, {}, false, location);
+}
+
+#define CHAINRULE_INSTANTIATE(T)                                                            \
+  template Var<T> softmax_cross_entropy(Var<T>, Var<T>, SourceLocation);                    \
+  template Var<T> softmax_cross_entropy_with_indices(Var<T>, std::span<const std::int32_t>, \
+                                                     SourceLocation);                       \
+  template Var<T> mse(Var<T>, Var<T>, SourceLocation);                                      \
+  template Var<T> binary_cross_entropy_with_logits(Var<T>, Var<T>, SourceLocation);         \
+  template Var<T> huber(Var<T>, Var<T>, std::type_identity_t<T>, SourceLocation);
 CHAINRULE_INSTANTIATE(float)
 CHAINRULE_INSTANTIATE(double)
 #undef CHAINRULE_INSTANTIATE

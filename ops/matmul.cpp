@@ -12,9 +12,15 @@ namespace {
 bool transposes_a(std::uint32_t flags) { return (flags & 1u) != 0; }
 bool transposes_b(std::uint32_t flags) { return (flags & 2u) != 0; }
 
-/// op(A)'s or op(B)'s dimensions.
+/// op(A)'s or op(B)'s dimensions, leading axes folded.
 std::pair<std::int64_t, std::int64_t> dimensions(const Shape& shape, bool transposed) {
-  return transposed ? std::pair(shape[1], shape[0]) : std::pair(shape[0], shape[1]);
+  return transposed ? std::pair(shape[1], shape[0]) : std::pair(shape.rows(), shape.last());
+}
+
+/// The same entries as a matrix.
+template <class T>
+Var<T> folded(Var<T> x) {
+  return reshape(x, {x.shape().rows(), x.shape().last()});
 }
 
 std::string with_flag(const Shape& shape, bool transposed) {
@@ -26,6 +32,7 @@ std::string conforming_flags(const Shape& a, const Shape& b) {
   constexpr const char* names[] = {"none", "a", "b", "both"};
   std::string found;
   for (std::uint32_t flags = 0; flags < 4; ++flags) {
+    if (a.rank() > 2 && transposes_a(flags)) continue;
     if (dimensions(a, transposes_a(flags)).second != dimensions(b, transposes_b(flags)).first) {
       continue;
     }
@@ -37,10 +44,12 @@ std::string conforming_flags(const Shape& a, const Shape& b) {
 Shape product_shape(const Call& call, std::uint32_t flags) {
   const Shape &a = call.input(0), &b = call.input(1);
   const bool ta = transposes_a(flags), tb = transposes_b(flags);
-  if (a.rank() != 2 || b.rank() != 2) {
+  const bool folds = call.op == "matmul" && !ta && a.rank() > 2;
+  if ((a.rank() != 2 && !folds) || b.rank() != 2) {
     throw ShapeError(call.op,
-                     fmt::format("{} x {}: ranks are {} and {}, expected 2 and 2", with_flag(a, ta),
-                                 with_flag(b, tb), a.rank(), b.rank()),
+                     fmt::format("{} x {}: ranks are {} and {}, expected {} and 2",
+                                 with_flag(a, ta), with_flag(b, tb), a.rank(), b.rank(),
+                                 call.op == "matmul" && !ta ? "2 to 4" : "2"),
                      call.location);
   }
   const auto [m, k] = dimensions(a, ta);
@@ -52,7 +61,14 @@ Shape product_shape(const Call& call, std::uint32_t flags) {
                     with_flag(b, tb), k, k_b, call.op == "matmul" ? conforming_flags(a, b) : ""),
         call.location);
   }
-  return {m, n};
+  switch (a.rank()) {
+    case 3:
+      return {a[0], a[1], n};
+    case 4:
+      return {a[0], a[1], a[2], n};
+    default:
+      return {m, n};
+  }
 }
 
 template <class T>
@@ -66,8 +82,8 @@ constexpr Op<T> matmul_op{
       const std::uint32_t flags = e.attributes().flags;
       const TensorView<const T> a = e.input(0), b = e.input(1);
       const auto [m, k] = dimensions(a.shape(), transposes_a(flags));
-      blas::gemm(transposes_a(flags), transposes_b(flags), m, e.output().shape()[1], k, a.data(),
-                 b.data(), e.output().data());
+      blas::gemm(transposes_a(flags), transposes_b(flags), m, e.output().shape().last(), k,
+                 a.data(), b.data(), e.output().data());
     },
     [](const Adjoint<T>& n, int i) {
       const Var<T> g = n.cotangent(), a = n.input(0), b = n.input(1);
@@ -75,12 +91,12 @@ constexpr Op<T> matmul_op{
         case Transpose::a:  // C = A^T B
           return i == 0 ? matmul(b, g, Transpose::b) : matmul(a, g);
         case Transpose::b:  // C = A B^T
-          return i == 0 ? matmul(g, b) : matmul(g, a, Transpose::a);
+          return i == 0 ? matmul(g, b) : matmul(folded(g), folded(a), Transpose::a);
         case Transpose::both:  // C = A^T B^T
           return i == 0 ? matmul(b, g, Transpose::both) : matmul(g, a, Transpose::both);
         case Transpose::none:
         default:
-          return i == 0 ? matmul(g, b, Transpose::b) : matmul(a, g, Transpose::a);
+          return i == 0 ? matmul(g, b, Transpose::b) : matmul(folded(a), folded(g), Transpose::a);
       }
     }};
 

@@ -15,6 +15,7 @@ enum class Purpose : std::uint32_t {
   digits = 3,   ///< synthetic digits
   check = 4,    ///< points, directions and cotangents of gradient checks
   test = 5,     ///< the tests' own
+  dropout = 6,  ///< masks of dropout; the epoch is the step
 };
 
 /// Philox 4x32-10 (Salmon, Moraes, Dror, Shaw: Parallel random numbers: as easy as 1, 2, 3, 2011),

@@ -59,7 +59,7 @@ BOOST_AUTO_TEST_CASE(matrix_products) {
       [&] {
         matmul(of({3}), of({3, 5}));
       },
-      "[matmul] (3,) x (3, 5): ranks are 1 and 2, expected 2 and 2");
+      "[matmul] (3,) x (3, 5): ranks are 1 and 2, expected 2 to 4 and 2");
   check_text(
       [&] {
         linear(x, of({785, 64}), of({1, 64}));
@@ -161,6 +161,141 @@ BOOST_AUTO_TEST_CASE(labels) {
   check_text([&] { softmax_cross_entropy_with_indices(x, three); },
              "[softmax_cross_entropy_with_indices] logits (2, 3) with 3 labels: expected one label "
              "a row");
+}
+
+BOOST_AUTO_TEST_CASE(winners_and_variance) {
+  check_text([&] { max(of({2, 3}), {2}); }, "[max] axis 2 is out of range for (2, 3): rank is 2");
+  check_text([&] { min(of({0, 3})); }, "[min] (0, 3): the min of no elements");
+  check_text([&] { argmax(of({})); }, "[argmax] axis -1 is out of range for (): rank is 0");
+  check_text([&] { argmax(of({2, 0})); }, "[argmax] (2, 0): the argmax of no elements");
+  check_text([&] { logsumexp(of({0})); }, "[logsumexp] (0,): the logsumexp of no elements");
+  check_text([&] { variance(of({3}), {0}, false, 3); },
+             "[variance] (3,): the variance of 3 elements with ddof 3: expected 0 <= ddof < "
+             "elements");
+  BOOST_TEST((max(of({0, 3}), {1}).shape() == Shape{0}));
+}
+
+BOOST_AUTO_TEST_CASE(axes_and_parts) {
+  const Var<double> x = of({2, 3});
+  check_text(
+      [&] {
+        transpose(x, {0, 0});
+      },
+      "[transpose] (2, 3) by (0, 0): expected each of its 2 axes once");
+  check_text([&] { transpose(x, {0}); },
+             "[transpose] (2, 3) by (0): expected each of its 2 axes once");
+  check_text(
+      [&] {
+        transpose(x, {0, 1, 1});
+      },
+      "[transpose] (2, 3) by (0, 1, 1): expected each of its 2 axes once");
+  check_text(
+      [&] {
+        transpose(x, {0, 2});
+      },
+      "[transpose] (2, 3) by (0, 2): expected each of its 2 axes once");
+  check_text([&] { slice(x, 1, 2, 4); },
+             "[slice] (2, 3) from 2 to 4 of axis 1: expected 0 <= begin <= end <= 3");
+  check_text([&] { slice(x, -1, 2, 1); },
+             "[slice] (2, 3) from 2 to 1 of axis 1: expected 0 <= begin <= end <= 3");
+  check_text([&] { slice(x, 2, 0, 1); }, "[slice] axis 2 is out of range for (2, 3): rank is 2");
+  check_text([&] { pad(x, 0, -1, 0); },
+             "[pad] (2, 3) by -1 and 0 along axis 0: expected numbers >= 0");
+  check_text(
+      [&] {
+        concat({x, of({3, 2})});
+      },
+      "[concat] (2, 3) and (3, 2): expected shapes that differ along axis 0 alone");
+  check_text(
+      [&] {
+        concat({x, of({3})}, 1);
+      },
+      "[concat] (2, 3) and (3,): expected shapes that differ along axis 1 alone");
+  const std::vector<Var<double>> none;
+  check_text<UsageError>([&] { concat(none); },
+                         "[concat] nothing is given: expected at least one Var");
+  check_text<UsageError>([&] { stack(none); },
+                         "[stack] nothing is given: expected at least one Var");
+  const Var<double> wide = of({1, 1, 1, 1}), other = of({3});
+  const auto nodes = tape.size();
+  check_text(
+      [&] {
+        stack({x, other});
+      },
+      "[stack] (2, 3) and (3,): expected equal shapes of rank 0 to 3");
+  check_text(
+      [&] {
+        stack({wide, wide});
+      },
+      "[stack] (1, 1, 1, 1) and (1, 1, 1, 1): expected equal shapes of rank 0 to 3");
+  check_text(
+      [&] {
+        stack({x, x}, 3);
+      },
+      "[stack] axis 3 is out of range for parts of shape (2, 3): expected -3 to 2");
+  BOOST_TEST(tape.size() == nodes);  // nothing was recorded before the error
+}
+
+BOOST_AUTO_TEST_CASE(rows_by_index) {
+  const std::vector<std::int32_t> high{0, 3}, negative{-1, 0};
+  const Var<double> x = of({2, 3});
+  check_text<LabelError>([&] { gather_rows(x, high); },
+                         "[gather_rows] index 3 of row 1 is out of range: expected 0 to 1");
+  check_text<LabelError>([&] { scatter_add_rows(x, negative, 4); },
+                         "[scatter_add_rows] index -1 of row 0 is out of range: expected 0 to 3");
+  check_text([&] { gather_rows(of({}), high); }, "[gather_rows] (): expected a first axis of rows");
+  check_text(
+      [&] {
+        scatter_add_rows(of({3, 1}), high, 4);
+      },
+      "[scatter_add_rows] (3, 1) with 2 indices: expected one index a row");
+}
+
+BOOST_AUTO_TEST_CASE(numbers_out_of_range) {
+  const Var<double> x = of({2, 3});
+  static const std::int32_t step = 0, before = -1;
+  check_text<UsageError>([&] { clamp(x, 2, 1); }, "[clamp] bounds 2 and 1: expected low <= high");
+  check_text<UsageError>([&] { clamp(x, std::nan(""), 1); },
+                         "[clamp] bounds nan and 1: expected low <= high");
+  check_text<UsageError>([&] { gaussian(x, 1, 0); },
+                         "[gaussian] a rate of 0: expected a positive number");
+  check_text<UsageError>([&] { huber(x, x, 0); },
+                         "[huber] a delta of 0: expected a positive number");
+  check_text<UsageError>([&] { dropout(x, 1, 0, step); },
+                         "[dropout] a rate of 1: expected 0 <= rate < 1");
+  check_text<LabelError>([&] { dropout(x, 0.5, 0, before); },
+                         "[dropout] step -1: expected a number >= 0");
+}
+
+BOOST_AUTO_TEST_CASE(pairs_and_choices) {
+  const Var<double> x = of({2, 3}), y = of({3});
+  const auto nodes = tape.size();
+  const std::string both = ": expected equal shapes of at least one entry";
+  check_text([&] { mse(x, y); }, "[mse] prediction (2, 3) and target (3,)" + both);
+  check_text([&] { huber(x, y); }, "[huber] prediction (2, 3) and target (3,)" + both);
+  check_text([&] { binary_cross_entropy_with_logits(x, y); },
+             "[binary_cross_entropy_with_logits] logits (2, 3) and targets (3,)" + both);
+  BOOST_TEST(tape.size() == nodes);
+  check_text([&] { mse(of({0}), of({0})); }, "[mse] prediction (0,) and target (0,)" + both);
+  check_text([&] { where(x, y, of({2})); },
+             "[where] (2, 3) and (2,) do not broadcast: dimensions 3 and 2 differ, and neither is "
+             "1");
+  check_text([&] { maximum(x, of({2})); },
+             "[maximum] (2, 3) and (2,) do not broadcast: dimensions 3 and 2 differ, and neither "
+             "is 1");
+  check_text([&] { pow(x, of({2})); },
+             "[pow] (2, 3) and (2,) do not broadcast: dimensions 3 and 2 differ, and neither is 1");
+  check_text(
+      [&] {
+        matmul(of({2, 3, 4}), of({4, 5}), Transpose::a);
+      },
+      "[matmul] (2, 3, 4)^T x (4, 5): ranks are 3 and 2, expected 2 and 2");
+  check_text(
+      [&] {
+        matmul(of({2, 3, 4}), of({5, 4}));
+      },
+      "[matmul] (2, 3, 4) x (5, 4): inner dimensions 4 and 5 differ; they conform with "
+      "Transpose::b");
 }
 
 BOOST_AUTO_TEST_CASE(wrong_numbers_of_inputs) {

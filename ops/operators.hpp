@@ -1,0 +1,83 @@
+// + - * / for Vars and numbers. ops.hpp includes it.
+#pragma once
+
+#include <chainrule/ops/ops.hpp>
+
+namespace chainrule {
+
+/// An operand of +, -, * and /: it is made from a Var or a number in the user's expression, and so
+/// knows the user's line.
+template <class V>
+struct Operand {
+  V value;
+  SourceLocation location;
+  Operand(V operand, SourceLocation at = SourceLocation::current())
+      : value(operand), location(at) {}
+};
+template <class T>
+using VarOperand = Operand<Var<std::type_identity_t<T>>>;
+template <class T>
+using NumberOperand = Operand<std::type_identity_t<T>>;
+
+namespace detail {
+/// A number beside x, on x's tape. x is checked first: an error leaves no constant behind.
+template <class T>
+Var<T> constant_beside(Var<T> x, T value, SourceLocation location) {
+  x.tape(location).expect_own(x, "div", location);
+  return x.tape().constant(value, {}, location);
+}
+}  // namespace detail
+
+template <class T>
+Var<T> operator+(Var<T> a, VarOperand<T> b) {
+  return add(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator-(Var<T> a, VarOperand<T> b) {
+  return sub(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator*(Var<T> a, VarOperand<T> b) {
+  return mul(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator/(Var<T> a, VarOperand<T> b) {
+  return div(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator+(Var<T> a, NumberOperand<T> b) {
+  return shift(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator-(Var<T> a, NumberOperand<T> b) {
+  return shift(a, -b.value, b.location);
+}
+template <class T>
+Var<T> operator*(Var<T> a, NumberOperand<T> b) {
+  return scale(a, b.value, b.location);
+}
+template <class T>
+Var<T> operator/(Var<T> a, NumberOperand<T> b) {
+  return div(a, detail::constant_beside(a, b.value, b.location), b.location);
+}
+template <class T>
+Var<T> operator+(NumberOperand<T> a, Var<T> b) {
+  return shift(b, a.value, a.location);
+}
+template <class T>
+Var<T> operator-(NumberOperand<T> a, Var<T> b) {
+  return shift(neg(b, a.location), a.value, a.location);
+}
+template <class T>
+Var<T> operator*(NumberOperand<T> a, Var<T> b) {
+  return scale(b, a.value, a.location);
+}
+template <class T>
+Var<T> operator/(NumberOperand<T> a, Var<T> b) {
+  return div(detail::constant_beside(b, a.value, a.location), b, a.location);
+}
+/// -x. (No templates: there a lone operand would not be converted, and its line not known.)
+inline Var<float> operator-(VarOperand<float> x) { return neg(x.value, x.location); }
+inline Var<double> operator-(VarOperand<double> x) { return neg(x.value, x.location); }
+
+}  // namespace chainrule
