@@ -33,7 +33,7 @@ class Scoped {
 
 template <class T>
 std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent,
-                                           SourceLocation location) {
+                                           SourceLocation location, bool name) {
   expect_thread("gradients", location);
   expect_own(y, "gradients", location);
   for (const Var<T>& x : wrt) expect_own(x, "gradients", location);
@@ -119,7 +119,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
         }
       }
       // Names come last: a rule that throws has named nothing, the caller's cotangent included.
-      for (NodeId id = count; id-- > first;) {
+      for (NodeId id = count; name && id-- > first;) {
         if (adjoint[id] != no_node && (mark[id] & varies)) set_gradient_name(id, var(adjoint[id]));
       }
     }
@@ -131,7 +131,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
         result[i] = var(adjoint[id]);
       } else {
         result[i] = constant(T(0), nodes_[id].shape, location);
-        set_gradient_name(id, result[i]);
+        if (name) set_gradient_name(id, result[i]);
       }
     }
     return result;
@@ -142,9 +142,9 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
 }
 
 template std::span<const Var<float>> Tape<float>::gradients(Var<float>, std::span<const Var<float>>,
-                                                            Var<float>, SourceLocation);
+                                                            Var<float>, SourceLocation, bool);
 template std::span<const Var<double>> Tape<double>::gradients(Var<double>,
                                                               std::span<const Var<double>>,
-                                                              Var<double>, SourceLocation);
+                                                              Var<double>, SourceLocation, bool);
 
 }  // namespace chainrule

@@ -2,8 +2,10 @@
 
 #include <fmt/format.h>
 #include <chainrule/autograd/basic_ops.hpp>
+#include <chainrule/autograd/finite.hpp>
 
 #include <algorithm>
+#include <chrono>
 #include <map>
 #include <new>
 
@@ -39,6 +41,7 @@ void Plan<T>::select(Tape<T>& tape, std::span<const Var<T>> outputs) {
   }
 
   nodes_.reserve(needed);
+  descriptions_.reserve(needed);  // names point into it
   inputs_.reserve(edges);  // spans point into it: it must not move
   for (NodeId id = 0; id < count; ++id) {
     if (place[id] == no_node) continue;
@@ -48,7 +51,13 @@ void Plan<T>::select(Tape<T>& tape, std::span<const Var<T>> outputs) {
     const std::size_t begin = inputs_.size();
     for (const NodeId in : node.inputs) inputs_.push_back(place[in]);
     node.inputs = {inputs_.data() + begin, inputs_.size() - begin};
-    node.name = {};  // names belong to the tape, which may go before the plan does
+    Description& description = descriptions_.emplace_back();
+    description.name = node.name;
+    if (node.adjoint_of != no_node) {
+      const Node<T>& of = tape.node(node.adjoint_of);
+      description.of = detail::describe(of, of.name);
+    }
+    node.name = description.name;
     if (node.op->check) checks_.push_back(here);
     if (node.op->forward) {
       steps_.push_back(here);
@@ -164,7 +173,19 @@ void Plan<T>::rebind(Var<T> leaf, TensorView<const T> view, SourceLocation locat
 }
 
 template <class T>
-void Plan<T>::run(KinkSides* sides) {
+void Plan<T>::expect_finite(NodeId id) const {
+  const Node<T>& node = nodes_[id];
+  const std::int64_t index = detail::first_not_finite<T>({node.data, node.shape});
+  if (index < 0) return;
+  detail::throw_not_finite(nodes_.data(), node, node.name, index, descriptions_[id].of,
+                           fmt::format("run {} of the plan", runs_));
+}
+
+/// A run, in which step(evaluation, id) evaluates node `id`.
+template <class T>
+template <class Step>
+void Plan<T>::evaluate(Step step) {
+  ++runs_;
   for (const NodeId id : leaves_) {
     Node<T>& node = nodes_[id];
     if (node.tensor->shape() != node.shape) {
@@ -177,12 +198,13 @@ void Plan<T>::run(KinkSides* sides) {
     node.data = const_cast<T*>(node.tensor->data());
   }
   for (const NodeId id : checks_) nodes_[id].op->check({nodes_.data(), nodes_[id]});
-  for (const NodeId id : steps_) {
-    const Node<T>& node = nodes_[id];
-    const Evaluation<T> evaluation(nodes_.data(), node);
-    node.op->forward(evaluation);
-    if (sides && node.op->sides) node.op->sides(evaluation, *sides);
+  if (check_finite_) {
+    ran_ = false;  // a run that throws half-way leaves values of two runs
+    for (NodeId id = 0; id < nodes_.size(); ++id) {
+      if (!nodes_[id].op->forward) expect_finite(id);
+    }
   }
+  for (const NodeId id : steps_) step(Evaluation<T>(nodes_.data(), nodes_[id]), id);
   for (const Output& output : outputs_) {
     if (output.copied) {
       std::copy_n(nodes_[output.node].data, output.destination->size(), output.destination->data());
@@ -192,10 +214,42 @@ void Plan<T>::run(KinkSides* sides) {
 }
 
 template <class T>
+void Plan<T>::run(KinkSides* sides) {
+  if (!sides && !check_finite_) {
+    return evaluate([](const Evaluation<T>& e, NodeId) { e.node().op->forward(e); });
+  }
+  evaluate([&](const Evaluation<T>& e, NodeId id) {
+    const Op<T>& op = *e.node().op;
+    op.forward(e);
+    if (check_finite_) expect_finite(id);
+    if (sides && op.sides) op.sides(e, *sides);
+  });
+}
+
+template <class T>
+void Plan<T>::run_timed(std::span<double> seconds, SourceLocation location) {
+  if (seconds.size() != nodes_.size()) {
+    throw UsageError("Plan::run_timed",
+                     fmt::format("{} entries for {} nodes: expected one each", seconds.size(),
+                                 nodes_.size()),
+                     location);
+  }
+  using Clock = std::chrono::steady_clock;
+  evaluate([&](const Evaluation<T>& e, NodeId id) {
+    const auto start = Clock::now();
+    e.node().op->forward(e);
+    seconds[id] += std::chrono::duration<double>(Clock::now() - start).count();
+    if (check_finite_) expect_finite(id);
+  });
+}
+
+template <class T>
 TensorView<const T> Plan<T>::value(Var<T> var, SourceLocation location) const {
   const Output& found = output(var, "Plan::value", location);
-  if (!ran_)
-    throw UsageError("Plan::value", "the plan has not run, or not since write_to", location);
+  if (!ran_) {
+    throw UsageError("Plan::value", "the plan has not run, or not since write_to, or a run threw",
+                     location);
+  }
   return {nodes_[found.node].data, nodes_[found.node].shape};
 }
 

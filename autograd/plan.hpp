@@ -34,6 +34,16 @@ class Plan {
   /// Evaluates all nodes. Integer leaves are checked first (LabelError); a bound tensor that has
   /// changed its shape since is a ShapeError. Where `sides` is given, adds the sides of all kinks.
   void run(KinkSides* sides = nullptr);
+  /// run() with a watch: adds the time of each node, in seconds, to the entry of its place in
+  /// nodes(). Throws UsageError for another number of entries. See profile.hpp.
+  void run_timed(std::span<double> seconds, SourceLocation location = SourceLocation::current());
+  /// Has the leaves checked before the first node of a run is evaluated, and every value after it
+  /// is: the first infinity or NaN throws NumericError, which names the operation, the entry, the
+  /// shapes, the user's line, for a backward node whose rule recorded it, and the run. What was
+  /// written by write_to is then undefined, and value() throws until a run succeeds. Off at first.
+  void set_check_finite(bool on) { check_finite_ = on; }
+  /// How often the plan was run, runs that threw included.
+  std::uint64_t runs() const { return runs_; }
   /// The value of an output, valid until the next run. Throws UsageError for another Var, or when
   /// the plan has not run, or not since write_to.
   TensorView<const T> value(Var<T> output,
@@ -61,15 +71,26 @@ class Plan {
   void select(Tape<T>& tape, std::span<const Var<T>> outputs);
   void assign_memory();
   const Output& output(Var<T> var, std::string_view operation, SourceLocation location) const;
+  template <class Step>
+  void evaluate(Step step);
+  void expect_finite(NodeId id) const;
+
+  /// What messages say of a node. The plan's own, for the tape may go before the plan does.
+  struct Description {
+    std::string name;
+    std::string of;  // the node whose rule recorded it
+  };
 
   std::vector<Node<T>> nodes_;
+  std::vector<Description> descriptions_;
   std::vector<NodeId> inputs_;  // of all nodes, one after the other
   std::vector<NodeId> leaves_, checks_, steps_;
   std::vector<std::pair<Var<T>, NodeId>> leaf_vars_;
   std::vector<Output> outputs_;
   std::unique_ptr<std::byte[], Free> memory_;
   std::size_t bytes_ = 0;
-  bool ran_ = false;
+  std::uint64_t runs_ = 0;
+  bool ran_ = false, check_finite_ = false;
 };
 
 /// Plan({loss, g1, g2}) without naming the scalar type.

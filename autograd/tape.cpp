@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <chainrule/autograd/basic_ops.hpp>
+#include <chainrule/autograd/finite.hpp>
 
 #include <algorithm>
 
@@ -120,7 +121,19 @@ void Tape<T>::expect_in_place(const Node<T>& leaf, std::string_view operation,
 // ---------------------------------------------------------------------------------------
 
 template <class T>
+void Tape<T>::expect_finite(const Node<T>& node, std::string_view name) const {
+  const std::int64_t index = detail::first_not_finite<T>({node.data, node.shape});
+  if (index < 0) return;
+  std::string of;
+  if (node.adjoint_of != no_node) {
+    of = detail::describe(nodes_[node.adjoint_of], nodes_[node.adjoint_of].name);
+  }
+  detail::throw_not_finite(nodes_.data(), node, name, index, of, "");
+}
+
+template <class T>
 Var<T> Tape<T>::append(Node<T>&& node) {
+  if (check_finite_) expect_finite(node, node.name);
   if (nodes_.size() >= no_node) throw UsageError("tape", "more than 2^32 - 1 nodes", node.location);
   nodes_.push_back(std::move(node));
   return var(static_cast<NodeId>(nodes_.size() - 1));
@@ -169,6 +182,7 @@ Var<T> Tape<T>::parameter(const Parameter<T>& parameter, SourceLocation location
   node.data = const_cast<T*>(parameter.value().data());
   node.shape = parameter.shape();
   node.location = location;
+  if (check_finite_) expect_finite(node, parameter.name());
   const Var<T> leaf = append(std::move(node));
   parameters_.push_back({&parameter, leaf.id(), parameter.version()});
   set_automatic_name(leaf, parameter.name());

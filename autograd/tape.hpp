@@ -90,13 +90,20 @@ class Tape {
     return record(op, std::span<const Var<T>>(inputs.begin(), inputs.size()), attributes, location);
   }
 
-  /// See the free function gradients() in gradients.hpp.
+  /// See the free function gradients() in gradients.hpp. With `name` false the names "d" + ... are
+  /// left free: for passes that are only a step to another derivative.
   std::span<const Var<T>> gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent,
-                                    SourceLocation location);
+                                    SourceLocation location, bool name = true);
 
   /// Forgets every node, keeps the memory, makes every Var stale, and takes the tape over for the
   /// calling thread.
   void clear();
+
+  /// Has every value checked as it is recorded from now on, leaves and backward nodes included: the
+  /// first infinity or NaN throws NumericError, which names the operation, the entry, the shapes,
+  /// the user's line, and for a backward node whose rule recorded it; the tape is as before. Off at
+  /// first; clear() does not change it. A plan has a switch of its own.
+  void set_check_finite(bool on) { check_finite_ = on; }
 
   // --- names -------------------------------------------------------------------------------------
 
@@ -149,6 +156,8 @@ class Tape {
   void expect_thread(std::string_view operation, SourceLocation location) const;
   void expect_in_place(const Node<T>& leaf, std::string_view operation,
                        SourceLocation location) const;
+  /// Throws NumericError where the value of `node`, which is not on the list yet, is not finite.
+  void expect_finite(const Node<T>& node, std::string_view name) const;
   Var<T> append(Node<T>&& node);
   /// Takes back all nodes from `size` on, their names and their memory.
   void truncate(NodeId size, Arena::Mark mark) noexcept;
@@ -163,6 +172,7 @@ class Tape {
   std::size_t next_parameter_ = 0;  // where the search for a parameter's leaf starts
   std::uint32_t generation_ = 1;
   NodeId adjoint_of_ = no_node;  // the node whose rule is being recorded
+  bool check_finite_ = false;
   std::thread::id owner_;
 };
 
@@ -174,6 +184,21 @@ Var<T> named(Var<T> var, std::string_view name,
   var.tape(location).set_name(var, name, location);
   return var;
 }
+
+/// "Z1 = matmul (2, 3)" and, from the next line on, the value as a tensor prints; name and " = "
+/// are left out where there is no name, and a value of rank 0 stays on the line. Throws UsageError
+/// for a Var that is stale or was never assigned.
+template <class T>
+std::string to_string(Var<T> var);
+template <class T>
+std::ostream& operator<<(std::ostream& out, Var<T> var);
+
+/// The tape as a table, a node a line: id, name, operation with its inputs (by name, or "%id" where
+/// they have none), shape, and for a node of a backward pass the node whose rule recorded it.
+template <class T>
+std::string to_string(const Tape<T>& tape);
+template <class T>
+std::ostream& operator<<(std::ostream& out, const Tape<T>& tape);
 
 extern template class Var<float>;
 extern template class Var<double>;

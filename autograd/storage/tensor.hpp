@@ -119,6 +119,22 @@ template <class T>
 TensorView<T>::TensorView(Tensor<std::remove_const_t<T>>& tensor)
     : data_(tensor.data()), shape_(tensor.shape()) {}
 
+/// The numbers as NumPy prints them, with four digits after the point: nested brackets, aligned
+/// columns, exponents where the numbers differ widely, `...` for all but three at either end of an
+/// axis where there are more than 1000. "0.5" for rank 0, "[]" where there are none.
+template <class T>
+std::string to_string(TensorView<T> view);
+template <class T>
+std::string to_string(const Tensor<T>& tensor) {
+  return to_string(tensor.view());
+}
+template <class T>
+std::ostream& operator<<(std::ostream& out, TensorView<T> view);
+template <class T>
+std::ostream& operator<<(std::ostream& out, const Tensor<T>& tensor) {
+  return operator<<(out, tensor.view());
+}
+
 extern template class Tensor<float>;
 extern template class Tensor<double>;
 
