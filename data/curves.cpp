@@ -84,7 +84,7 @@ set datafile missing 'nan'
 set border 3 lw 1 lc rgb '#404040'
 set tics out nomirror font ',10'
 set grid ytics lw 0.5 lt 1 lc rgb '#dddddd'
-set key below center horizontal maxrows 4 noenhanced font ',10' samplen 2
+set key above center horizontal maxrows 4 noenhanced font ',10' samplen 2
 set style fill transparent solid 0.18 noborder
 set format x '%g'
 )";

@@ -49,11 +49,11 @@ struct InputFile::Stream {
   }
 };
 
-InputFile::InputFile(std::filesystem::path path, std::string_view operation)
+InputFile::InputFile(std::filesystem::path path, std::string_view operation, Gzip gzip)
     : path_(std::move(path)), operation_(operation), stream_(std::make_unique<Stream>()) {
   stream_->file.reset(std::fopen(path_.c_str(), "rb"));
   if (!stream_->file) fail_errno(operation_, path_, "cannot be opened");
-  if (!refill() || !at_gzip_magic()) return;
+  if (gzip == Gzip::never || !refill() || !at_gzip_magic()) return;
   if (inflateInit2(&stream_->zlib, 16 + MAX_WBITS) != Z_OK) {  // 16: a gzip wrapper, nothing else
     fail(operation_, path_, "zlib cannot be initialised");
   }

@@ -11,12 +11,15 @@
 
 namespace chainrule::detail {
 
+/// Whether a file that begins as gzip does is decompressed.
+enum class Gzip { detect, never };
+
 /// A file open for reading from front to back, decompressed on the way when its first two bytes are
 /// those of gzip (RFC 1952; several members in a row are one file, as gzip itself takes them).
 /// All errors are FileErrors in the name of `operation`, with the path and the reason.
 class InputFile {
  public:
-  InputFile(std::filesystem::path path, std::string_view operation);
+  InputFile(std::filesystem::path path, std::string_view operation, Gzip gzip = Gzip::detect);
   ~InputFile();
   InputFile(const InputFile&) = delete;
   InputFile& operator=(const InputFile&) = delete;
@@ -42,5 +45,13 @@ class InputFile {
 /// the path and the reason, when any step fails; what was written until then stays.
 void write_file(const std::filesystem::path& path, std::string_view bytes,
                 std::string_view operation);
+
+/// Writes the parts one after the other to a temporary file beside `path`, brings it to the disk
+/// and renames it to `path`: whoever looks finds the old file or the whole new one. A link is
+/// followed, and a file that was there hands on its permissions. Throws FileError as above when any
+/// step fails, or `path` is there and no regular file; the temporary file is then gone, and what
+/// was at `path` is as it was.
+void replace_file(const std::filesystem::path& path, std::span<const std::string_view> parts,
+                  std::string_view operation);
 
 }  // namespace chainrule::detail

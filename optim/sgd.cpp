@@ -1,7 +1,6 @@
-#include <chainrule/optim/sgd.hpp>
-
-#include <fmt/format.h>
 #include <chainrule/autograd/storage/blas.hpp>
+#include <chainrule/optim/checks.hpp>
+#include <chainrule/optim/sgd.hpp>
 
 #include <cmath>
 
@@ -10,36 +9,40 @@ namespace chainrule {
 template <class T>
 Sgd<T>::Sgd(const Parameters<T>& parameters, SgdOptions options, SourceLocation location)
     : options_(options), count_(parameters.count()) {
-  if (!(options.learning_rate > 0) || !std::isfinite(options.learning_rate)) {
-    throw UsageError(
-        "Sgd", fmt::format("learning rate {}: expected a positive number", options.learning_rate),
-        location);
-  }
-  if (!(options.momentum >= 0 && options.momentum < 1)) {
-    throw UsageError(
-        "Sgd", fmt::format("momentum {}: expected 0 <= momentum < 1", options.momentum), location);
-  }
-  if (options.momentum != 0) velocity_ = Tensor<T>(Shape{count_});
+  const auto [rate, momentum, nesterov, decay] = options;
+  detail::expect_option(rate > 0 && std::isfinite(rate), "Sgd", "learning rate", rate,
+                        "a positive number", location);
+  detail::expect_option(momentum >= 0 && momentum < 1, "Sgd", "momentum", momentum,
+                        "0 <= momentum < 1", location);
+  detail::expect_option(!nesterov || momentum > 0, "Sgd", "momentum", momentum,
+                        "a momentum above 0 for nesterov", location);
+  detail::expect_option(decay >= 0 && std::isfinite(decay), "Sgd", "weight decay", decay,
+                        "a number of at least 0", location);
+  if (momentum != 0) velocity_ = Tensor<T>(Shape{count_});
 }
 
 template <class T>
-void Sgd<T>::step(Parameters<T>& parameters) {
-  if (parameters.count() != count_) {
-    throw ShapeError("Sgd::step", fmt::format("{} parameters: this optimizer was made for {}",
-                                              parameters.count(), count_));
-  }
-  const T rate = static_cast<T>(options_.learning_rate);
+void Sgd<T>::step(Parameters<T>& parameters, double rate_factor) {
+  const T rate = static_cast<T>(detail::rate_of_step("Sgd::step", options_.learning_rate,
+                                                     rate_factor, parameters.count(), count_));
+  const T momentum = static_cast<T>(options_.momentum);
+  const T decay = static_cast<T>(options_.weight_decay);
   const T* g = parameters.gradients().data();
   T* w = parameters.mutable_values().data();
-  if (options_.momentum == 0) {
+  if (momentum == 0 && decay == 0) {
     blas::axpy(count_, -rate, g, w);
     return;
   }
-  const T momentum = static_cast<T>(options_.momentum);
+  if (momentum == 0) {
+    for (std::int64_t i = 0; i < count_; ++i) w[i] -= rate * (g[i] + decay * w[i]);
+    return;
+  }
+  const bool nesterov = options_.nesterov;
   T* v = velocity_.data();
   for (std::int64_t i = 0; i < count_; ++i) {
-    v[i] = g[i] + momentum * v[i];
-    w[i] -= rate * v[i];
+    const T d = g[i] + decay * w[i];
+    v[i] = d + momentum * v[i];
+    w[i] -= rate * (nesterov ? d + momentum * v[i] : v[i]);
   }
 }
 

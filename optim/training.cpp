@@ -1,3 +1,4 @@
+#include <chainrule/optim/clipping.hpp>
 #include <chainrule/optim/training.hpp>
 
 #include <fmt/format.h>
@@ -46,11 +47,25 @@ T TrainingStep<T>::operator()(TensorView<const T> x, TensorView<const T> y) {
 template class TrainingStep<float>;
 template class TrainingStep<double>;
 
+namespace {
+
+/// Clips, and adds the step to the message where that fails.
 template <class T>
-TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
-                        const Dataset<T>& validation_set, const TrainingOptions& options,
-                        const std::function<void(const Progress&)>& progress,
-                        SourceLocation location) {
+double clip(Parameters<T>& parameters, double max_norm, std::int64_t step,
+            SourceLocation location) {
+  try {
+    return clip_gradient_norm(parameters, max_norm);
+  } catch (const NumericError& error) {
+    throw NumericError("train", fmt::format("at step {}: {}", step, error.what()), location);
+  }
+}
+
+template <class T>
+TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer,
+                      const Dataset<T>& train_set, const Dataset<T>& validation_set,
+                      const TrainingOptions& options,
+                      const std::function<void(const Progress&)>& progress,
+                      SourceLocation location) {
   const auto at_least = [&](const char* name, std::int64_t value, std::int64_t least) {
     if (value >= least) return;
     throw UsageError("train", fmt::format("{} {}: expected at least {}", name, value, least),
@@ -59,12 +74,15 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
   at_least("epochs", options.epochs, 1);
   at_least("patience", options.patience, 0);
   at_least("validations_per_epoch", options.validations_per_epoch, 1);
+  if (!(options.clip_norm >= 0)) {
+    throw UsageError("train",
+                     fmt::format("clip_norm {}: expected at least 0", options.clip_norm), location);
+  }
 
   const auto start = std::chrono::steady_clock::now();
   Parameters<T>& parameters = *classifier.parameters;
   Batches<T> batches(train_set, options.batch_size, options.seed, options.shuffle,
                      options.last_batch, location);
-  Sgd<T> sgd(parameters, options.sgd, location);
   TrainingStep<T> training_step(classifier);
   Evaluator<T> on_train(classifier, train_set), on_validation(classifier, validation_set);
   EarlyStopping stopping(std::max<std::int64_t>(options.patience, 1), location);
@@ -81,8 +99,8 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
     if (std::isfinite(loss)) return;
     throw NumericError("train",
                        fmt::format("the {} loss is {} at step {} (epoch {}): the weights have "
-                                   "diverged; try a learning rate below {}",
-                                   which, loss, step, step / per_epoch, options.sgd.learning_rate),
+                                   "diverged; try a lower learning rate",
+                                   which, loss, step, step / per_epoch),
                        location);
   };
   const auto validate = [&](std::int64_t step) {
@@ -97,7 +115,10 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
     const double loss = static_cast<double>(training_step(batches.x(), batches.y()));
     expect_finite("batch", loss, step);
     result.history.batch_loss.push_back(loss);
-    sgd.step(parameters);
+    if (options.clip_norm > 0) {
+      result.history.gradient_norm.push_back(clip(parameters, options.clip_norm, step, location));
+    }
+    optimizer.step(parameters, options.schedule ? options.schedule(step) : 1);
     result.steps = step + 1;
     if (step % per_validation != 0) continue;
 
@@ -123,10 +144,41 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
   return result;
 }
 
+}  // namespace
+
+template <class T>
+TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
+                        const Dataset<T>& validation_set, const TrainingOptions& options,
+                        const std::function<void(const Progress&)>& progress,
+                        SourceLocation location) {
+  Sgd<T> sgd(*classifier.parameters, options.sgd, location);
+  return run<T>(std::move(classifier), std::move(sgd), train_set, validation_set, options, progress,
+                location);
+}
+
+template <class T>
+TrainingResult<T> train(Classifier<T> classifier, Optimizer<T> optimizer,
+                        const Dataset<T>& train_set, const Dataset<T>& validation_set,
+                        const TrainingOptions& options,
+                        const std::function<void(const Progress&)>& progress,
+                        SourceLocation location) {
+  if (options.sgd != SgdOptions{}) {
+    throw UsageError("train", "options.sgd beside an optimizer: it would have no effect", location);
+  }
+  return run(std::move(classifier), std::move(optimizer), train_set, validation_set, options,
+             progress, location);
+}
+
 template TrainingResult<float> train(Classifier<float>, const Dataset<float>&,
                                      const Dataset<float>&, const TrainingOptions&,
                                      const std::function<void(const Progress&)>&, SourceLocation);
 template TrainingResult<double> train(Classifier<double>, const Dataset<double>&,
+                                      const Dataset<double>&, const TrainingOptions&,
+                                      const std::function<void(const Progress&)>&, SourceLocation);
+template TrainingResult<float> train(Classifier<float>, Optimizer<float>, const Dataset<float>&,
+                                     const Dataset<float>&, const TrainingOptions&,
+                                     const std::function<void(const Progress&)>&, SourceLocation);
+template TrainingResult<double> train(Classifier<double>, Optimizer<double>, const Dataset<double>&,
                                       const Dataset<double>&, const TrainingOptions&,
                                       const std::function<void(const Progress&)>&, SourceLocation);
 

@@ -4,6 +4,8 @@
 #include <chainrule/data/batches.hpp>
 #include <chainrule/optim/early_stopping.hpp>
 #include <chainrule/optim/evaluation.hpp>
+#include <chainrule/optim/optimizer.hpp>
+#include <chainrule/optim/schedule.hpp>
 #include <chainrule/optim/sgd.hpp>
 #include <cstdio>
 #include <functional>
@@ -37,7 +39,12 @@ class TrainingStep {
 struct TrainingOptions {
   std::int64_t batch_size = 32;
   std::int64_t epochs = 50;
+  /// Of the Sgd that train() makes when it is not given an optimizer.
   SgdOptions sgd = {};
+  /// The factor of the learning rate at each step, counted from 0; empty for a constant rate.
+  Schedule schedule = {};
+  /// What gradients are clipped to before each update (clip_gradient_norm); 0 for no clipping.
+  double clip_norm = 0;
   /// Validations without improvement before training stops; 0 for no early stopping.
   std::int64_t patience = 50;
   /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update.
@@ -55,7 +62,8 @@ struct Validation {
 
 /// What happened in a run.
 struct History {
-  std::vector<double> batch_loss;  ///< of each step, at the weights before its update
+  std::vector<double> batch_loss;     ///< of each step, at the weights before its update
+  std::vector<double> gradient_norm;  ///< of each step, before clipping; empty without clip_norm
   std::vector<Validation> validations;
 };
 
@@ -82,11 +90,21 @@ struct TrainingResult {
 
 /// Trains the classifier, whose parameters end at the stop; the weights of the best validation are
 /// in the result. `progress` is called after each validation. Throws NumericError, naming the step,
-/// when the batch loss is not finite; UsageError for options out of range; ShapeError where the
-/// data does not fit the model.
+/// when the batch loss is not finite, or with clip_norm a gradient; UsageError for options out of
+/// range; ShapeError where the data does not fit the model.
 template <class T>
 TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
                         const Dataset<T>& validation_set, const TrainingOptions& options,
+                        const std::function<void(const Progress&)>& progress = {},
+                        SourceLocation location = SourceLocation::current());
+
+/// The same with another optimizer than Sgd, such as Adam<T>(model.parameters(), {...}), whose copy
+/// takes the steps. Throws UsageError also where options.sgd is not left as it is by default, since
+/// it would have no effect.
+template <class T>
+TrainingResult<T> train(Classifier<T> classifier, Optimizer<T> optimizer,
+                        const Dataset<T>& train_set, const Dataset<T>& validation_set,
+                        const TrainingOptions& options,
                         const std::function<void(const Progress&)>& progress = {},
                         SourceLocation location = SourceLocation::current());
 

@@ -1,6 +1,8 @@
 // The training loop against a loop written out with the hand-rolled steps that it stands for.
 #include <chainrule/autograd/storage/random.hpp>
 #include <chainrule/models/mlp.hpp>
+#include <chainrule/optim/adam.hpp>
+#include <chainrule/optim/clipping.hpp>
 #include <chainrule/optim/training.hpp>
 
 #include <boost/test/unit_test.hpp>
@@ -78,6 +80,40 @@ BOOST_AUTO_TEST_CASE(equals_the_loop_written_out) {
   BOOST_TEST(result.at_stop.validation.loss == evaluate().loss);
 }
 
+BOOST_AUTO_TEST_CASE(another_optimizer_a_schedule_and_clipping_take_their_turns) {
+  const auto data = clouds<double>(48, 1);
+  const TrainingOptions options{.batch_size = 8,
+                                .epochs = 4,
+                                .schedule = warm_up(4, cosine_decay(20)),
+                                .clip_norm = 0.4,
+                                .patience = 0,
+                                .seed = 7};
+  Mlp<double> model(small), by_hand(small);
+  const AdamWOptions rule{.learning_rate = 0.05, .weight_decay = 0.1};
+  const auto result =
+      train<double>(model, AdamW<double>(model.parameters(), rule), data, data, options);
+
+  Parameters<double>& parameters = by_hand.parameters();
+  Batches<double> batches(data, 8, 7, Shuffle::yes, LastBatch::drop);
+  TrainingStep<double> differentiate{Classifier<double>(by_hand)};
+  AdamW<double> adamw(parameters, rule);
+  BOOST_TEST_REQUIRE(result.history.gradient_norm.size() == 24u);
+  int clipped = 0;
+  for (int step = 0; step < 24; ++step) {
+    batches.load(static_cast<std::uint32_t>(step / 6), step % 6);
+    differentiate(batches.x(), batches.y());
+    const double norm = clip_gradient_norm(parameters, 0.4);
+    BOOST_TEST(result.history.gradient_norm[static_cast<std::size_t>(step)] == norm);
+    clipped += norm > 0.4;
+    adamw.step(parameters, options.schedule(step));
+  }
+  BOOST_TEST(clipped > 0);
+  BOOST_TEST(clipped < 24);
+  for (std::int64_t i = 0; i < model.parameter_count(); ++i) {
+    BOOST_TEST(model.parameters().values()[i] == parameters.values()[i]);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(stops_early_and_keeps_the_best) {
   const auto train_set = clouds<float>(96, 1), validation_set = clouds<float>(60, 2);
   Mlp<float> model(small);
@@ -150,4 +186,10 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
   };
   BOOST_TEST(message({.epochs = 0}) == "[train] epochs 0: expected at least 1");
   BOOST_TEST(message({.patience = -1}) == "[train] patience -1: expected at least 0");
+  BOOST_TEST(message({.clip_norm = -1}) == "[train] clip_norm -1: expected at least 0");
+  BOOST_TEST(message({.schedule = [](std::int64_t) { return -1.0; }}) ==
+             "[Sgd::step] rate factor -1: expected a number of at least 0");
+  BOOST_CHECK_THROW(train<float>(model, Adam<float>(model.parameters()), data, data,
+                                 {.sgd = {.momentum = 0.9}}, {}, {}),
+                    UsageError);
 }
