@@ -139,6 +139,10 @@ Comparison compare(std::string_view name, TensorView<const double> hand,
 template <class T>
 CompareReport compare(Tape<T>& tape, std::span<const NamedValue<std::type_identity_t<T>>> hand,
                       const CompareOptions& options, SourceLocation location) {
+  if (hand.empty()) {
+    throw UsageError("compare", "no values: expected at least one, since nothing always agrees",
+                     location);
+  }
   std::int64_t dimension = 0;
   for (NodeId id = 0; id < tape.size(); ++id) {
     dimension = std::max(dimension, largest_dimension(tape.node(id).shape));

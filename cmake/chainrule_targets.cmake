@@ -26,10 +26,25 @@ function(chainrule_add_library name folder)
   cmake_path(GET folder PARENT_PATH parent)
   file(MAKE_DIRECTORY "${include}/chainrule/${parent}")
   file(CREATE_LINK "${PROJECT_SOURCE_DIR}/${folder}" "${include}/chainrule/${folder}" SYMBOLIC)
-  add_library(chainrule_${name} STATIC ${ARG_SOURCES})
+  add_library(chainrule_${name} ${ARG_SOURCES})  # static, unless BUILD_SHARED_LIBS is on
   add_library(chainrule::${name} ALIAS chainrule_${name})
+  set_target_properties(chainrule_${name} PROPERTIES EXPORT_NAME ${name}
+    VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_compile_features(chainrule_${name} PUBLIC cxx_std_20)
   target_include_directories(chainrule_${name} PUBLIC "$<BUILD_INTERFACE:${include}>")
   target_link_libraries(chainrule_${name} PUBLIC ${ARG_LINKS}
     PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:chainrule_flags>)
+  if(BUILD_SHARED_LIBS AND CMAKE_SYSTEM_NAME STREQUAL Linux)
+    set(exports "${PROJECT_SOURCE_DIR}/cmake/chainrule_exports.map")
+    target_link_options(chainrule_${name} PRIVATE "LINKER:--version-script=${exports}")
+    set_property(TARGET chainrule_${name} APPEND PROPERTY LINK_DEPENDS "${exports}")
+  endif()
+  set_property(GLOBAL APPEND PROPERTY chainrule_components ${name})
+  if(CHAINRULE_INSTALL)
+    install(TARGETS chainrule_${name} EXPORT chainrule
+      INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+    install(DIRECTORY "${PROJECT_SOURCE_DIR}/${folder}/"
+      DESTINATION "${CMAKE_INSTALL_INCLUDEDIR}/chainrule/${folder}"
+      FILES_MATCHING PATTERN "*.hpp")
+  endif()
 endfunction()
