@@ -10,7 +10,7 @@ packages=(
   libhwy-dev             # vectorised exp, log, tanh
   librandom123-dev       # Philox
   zlib1g-dev             # gzip
-  nlohmann-json3-dev     # reports
+  nlohmann-json3-dev     # reports, headers of safetensors files
   libcli11-dev           # options of the examples
   libboost-dev libboost-test-dev
   gnuplot-nox            # curves as a picture (optional at run time)

@@ -139,13 +139,22 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.add_option("--train-size", options.train_size, "first images of the training set [20000]")
       ->option_text("N")
       ->check(at_least(1));
-  app.add_option("--seed", options.seed, "of weights, order and synthetic digits [0]")
-      ->option_text("S")
-      ->check(at_least(0));
+  app.add_option_function<std::string>(
+         "--seed",
+         [&](const std::string& text) {
+           const char* const end = text.data() + text.size();
+           const auto [next, error] = std::from_chars(text.data(), end, options.seed);
+           if (error != std::errc{} || next != end) {
+             throw CLI::ValidationError(
+                 "--seed", fmt::format("'{}': expected a whole number from 0 to 2^64 - 1", text));
+           }
+         },
+         "of weights, order and synthetic digits [0]")
+      ->option_text("S");
   add_choice(app, "--precision", options.precision, precisions, "of the training [float]");
-  app.add_option("--threads", options.threads, "of OpenBLAS and of the gradient check [1]")
+  app.add_option("--threads", options.threads, "of OpenBLAS, and of the gradient check [1]")
       ->option_text("T")
-      ->check(at_least(1));
+      ->check(number([](double t) { return t >= 1 && t <= 256; }, "a number of 1 to 256"));
   add_choice(app, "--check", options.check, checks,
              "entries for finite differences: 120 of each tensor, all, or no check [sampled]");
   app.add_option("--out", options.out, "writes history.csv, run.json and the curves there")

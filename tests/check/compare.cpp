@@ -121,6 +121,12 @@ BOOST_AUTO_TEST_CASE(other_shapes_fail_and_name_the_transposition) {
              "dW1: FAIL: (2, 3) against (3, 2): the transpose conforms, but is off by 1.0e+00");
 }
 
+BOOST_AUTO_TEST_CASE(nothing_to_compare_is_an_error) {
+  Tape<double> tape;
+  tape.constant(1.0);
+  BOOST_CHECK_THROW(compare(tape, std::span<const NamedValue<double>>{}), UsageError);
+}
+
 BOOST_AUTO_TEST_CASE(an_unknown_name_is_an_error_with_the_names_that_there_are) {
   Layer<double> layer;
   check_error<NameError>(

@@ -68,7 +68,9 @@ BOOST_AUTO_TEST_CASE(bad_options_end_in_one_line) {
   check_one_line(run("--momentum"), "--momentum");
   check_one_line(run("--epochs 0"), "expected a number of at least 1");
   check_one_line(run("--batch many"), "--batch");
-  check_one_line(run("--seed -1"), "--seed");
+  check_one_line(run("--seed -1"), "'-1': expected a whole number");
+  check_one_line(run("--seed 99999999999999999999"), "expected a whole number from 0 to 2^64 - 1");
+  check_one_line(run("--threads 1000000"), "'1000000': expected a number of 1 to 256");
   check_one_line(run("--nonsense"), "--nonsense");
   check_one_line(run("stray"), "stray");
   check_one_line(run("--learning-rate 0"), "'0': expected a positive number");
