@@ -93,11 +93,16 @@ class Plan {
   bool ran_ = false, check_finite_ = false;
 };
 
-/// Plan({loss, g1, g2}) without naming the scalar type.
+/// The plan of some outputs: plan({loss, g1, g2}), or of a vector or span of Vars.
 template <class T>
 Plan<T> plan(std::initializer_list<Var<T>> outputs,
              SourceLocation location = SourceLocation::current()) {
   return Plan<T>(std::span<const Var<T>>(outputs.begin(), outputs.size()), location);
+}
+template <class T>
+Plan<T> plan(std::span<const Var<T>> outputs,
+             SourceLocation location = SourceLocation::current()) {
+  return Plan<T>(outputs, location);
 }
 template <class T>
 Plan<T> plan(const std::vector<Var<T>>& outputs,

@@ -15,8 +15,7 @@ void Call::expect_inputs(std::size_t count) const {
   }
 }
 
-// --- Var
-// ------------------------------------------------------------------------------------------
+// --- Var ---------------------------------------------------------------------------------------
 
 template <class T>
 Tape<T>& Var<T>::tape(SourceLocation location) const {
@@ -72,8 +71,7 @@ Attributes Adjoint<T>::attributes() const {
   return tape_->node(node_).attributes;
 }
 
-// --- checks
-// ---------------------------------------------------------------------------------------
+// --- checks ------------------------------------------------------------------------------------
 
 template <class T>
 Tape<T>::Tape() : owner_(std::this_thread::get_id()) {}
@@ -117,8 +115,7 @@ void Tape<T>::expect_in_place(const Node<T>& leaf, std::string_view operation,
                    location);
 }
 
-// --- leaves
-// ---------------------------------------------------------------------------------------
+// --- leaves ------------------------------------------------------------------------------------
 
 template <class T>
 void Tape<T>::expect_finite(const Node<T>& node, std::string_view name) const {
@@ -229,8 +226,7 @@ Var<T> Tape<T>::constant(T value, const Shape& shape, SourceLocation location) {
   }
 }
 
-// --- recording
-// ------------------------------------------------------------------------------------
+// --- recording ---------------------------------------------------------------------------------
 
 template <class T>
 Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
@@ -239,6 +235,9 @@ Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
   for (const Var<T>& input : inputs) {
     expect_own(input, op.name, location);
     expect_in_place(nodes_[input.id_], op.name, location);
+  }
+  if (!op.shape || !op.forward) {
+    throw UsageError(op.name, "the operation has no shape rule or no kernel: expected both", location);
   }
   // A rule's nodes speak for the user's line, not for the line in the library that holds the rule.
   if (adjoint_of_ != no_node) location = nodes_[adjoint_of_].location;
@@ -296,8 +295,7 @@ std::size_t Tape<T>::capacity() const {
   return arena_.capacity() + nodes_.capacity() * sizeof(Node<T>);
 }
 
-// --- names
-// ----------------------------------------------------------------------------------------
+// --- names -------------------------------------------------------------------------------------
 
 template <class T>
 typename Tape<T>::Names::value_type& Tape<T>::intern(std::string_view name) {

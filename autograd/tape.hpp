@@ -59,10 +59,12 @@ class Tape {
   Tape(const Tape&) = delete;
   Tape& operator=(const Tape&) = delete;
 
-  // --- leaves: addresses, never copies -----------------------------------------------------------
+  // --- leaves: addresses, never copies ---------------------------------------------------------
 
   /// A leaf bound to a tensor, which must outlive the tape's recording and every plan made of it.
-  /// A plan reads the tensor's numbers at every run.
+  /// A plan reads the tensor's numbers at every run. On the tape itself the values of later nodes stay
+  /// those of the recording: after writing to the tensor, record anew or run a plan, since gradients()
+  /// would mix old values with new ones. (Parameters have a version, and are checked.)
   Var<T> input(const Tensor<T>& tensor, SourceLocation location = SourceLocation::current());
   Var<T> input(const Tensor<T>&&, SourceLocation = {}) = delete;  // a temporary would dangle
   /// A leaf bound to memory that the caller keeps alive.
@@ -76,12 +78,13 @@ class Tape {
   Var<T> constant(T value, const Shape& shape = {},
                   SourceLocation location = SourceLocation::current());
 
-  // --- recording ---------------------------------------------------------------------------------
+  // --- recording -------------------------------------------------------------------------------
 
   /// Checks the inputs and their shapes, evaluates, appends a node. If anything throws, the tape is
   /// as before. Throws UsageError for a Var that is stale or of another tape, for a bound tensor
   /// that was given other memory since, and for a tape that belongs to another thread; ShapeError
-  /// and LabelError as the operation says.
+  /// and LabelError as the operation says; UsageError for an operation without a shape rule or a kernel.
+  /// The tape refers to `op` by its address, so it must outlive the tape and its plans.
   Var<T> record(const Op<T>& op, std::span<const Var<T>> inputs, const Attributes& attributes = {},
                 SourceLocation location = SourceLocation::current());
   Var<T> record(const Op<T>& op, std::initializer_list<Var<T>> inputs,
@@ -89,6 +92,11 @@ class Tape {
                 SourceLocation location = SourceLocation::current()) {
     return record(op, std::span<const Var<T>>(inputs.begin(), inputs.size()), attributes, location);
   }
+
+  Var<T> record(const Op<T>&&, std::span<const Var<T>>, const Attributes& = {},
+                SourceLocation = {}) = delete;  // a temporary would dangle
+  Var<T> record(const Op<T>&&, std::initializer_list<Var<T>>, const Attributes& = {},
+                SourceLocation = {}) = delete;
 
   /// See the free function gradients() in gradients.hpp. With `name` false the names "d" + ... are
   /// left free: for passes that are only a step to another derivative.
@@ -105,7 +113,7 @@ class Tape {
   /// first; clear() does not change it. A plan has a switch of its own.
   void set_check_finite(bool on) { check_finite_ = on; }
 
-  // --- names -------------------------------------------------------------------------------------
+  // --- names -----------------------------------------------------------------------------------
 
   /// Gives a node a name. Throws NameError when the name is taken on this tape, or is empty.
   void set_name(Var<T> var, std::string_view name,
@@ -118,7 +126,7 @@ class Tape {
   /// All names in order of their nodes, with their nodes.
   std::vector<std::pair<std::string, Var<T>>> names();
 
-  // --- the list itself ---------------------------------------------------------------------------
+  // --- the list itself -------------------------------------------------------------------------
 
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
   /// Valid until something is recorded: the list moves as it grows.

@@ -15,8 +15,9 @@ using namespace chainrule;
 
 namespace {
 
-constexpr std::string_view names[] = {"emma", "olivia", "ava",  "isabella", "sophia", "charlotte",
-                                      "mia",  "amelia", "harper", "evelyn",   "abigail", "emily"};
+constexpr std::string_view names[] = {"emma",   "olivia",    "ava",     "isabella",
+                                      "sophia", "charlotte", "mia",     "amelia",
+                                      "harper", "evelyn",    "abigail", "emily"};
 constexpr std::int64_t letters = 27;  // a to z, and the end of a name as 0
 constexpr std::int64_t context = 3, width = 10, hidden = 64;
 constexpr double epsilon = 1e-5;  // of the batch normalisation
@@ -60,15 +61,15 @@ int main() {
   const Tensor<double> W2 = normal({hidden, letters}, 1 / std::sqrt(64.0), 5);
   const Tensor<double> b2 = normal({letters}, 0.1, 6);
 
-  // --- on the tape ---------------------------------------------------------------------------------
+  // --- on the tape -----------------------------------------------------------------------------
   Tape<double> tape;
   const auto c = named(tape.input(C), "C"), w1 = named(tape.input(W1), "W1"),
              v1 = named(tape.input(b1), "b1"), bn_gain = named(tape.input(gain), "gain"),
              bn_shift = named(tape.input(shift_), "shift"), w2 = named(tape.input(W2), "W2"),
              v2 = named(tape.input(b2), "b2");
-  const auto embedded = named(gather_rows(c, before), "embedded");           // (3 N, 10)
-  const auto x = named(reshape(embedded, {N, context * width}), "X");         // (N, 30)
-  const auto z1 = named(linear(x, w1, v1), "Z1");                             // (N, 64)
+  const auto embedded = named(gather_rows(c, before), "embedded");     // (3 N, 10)
+  const auto x = named(reshape(embedded, {N, context * width}), "X");  // (N, 30)
+  const auto z1 = named(linear(x, w1, v1), "Z1");                      // (N, 64)
   const auto centred = named(z1 - mean(z1, {0}, true), "centred");
   const auto variance_ = named(mean(centred * centred, {0}, true), "variance");  // (1, 64)
   const auto inverse = named(pow(variance_ + epsilon, -0.5), "inverse");
@@ -79,7 +80,7 @@ int main() {
   const auto loss = softmax_cross_entropy_with_indices(z2, next);
   gradients(loss, {c, w1, v1, bn_gain, bn_shift, w2, v2});
 
-  // --- by hand -------------------------------------------------------------------------------------
+  // --- by hand ---------------------------------------------------------------------------------
   const auto H = hidden, K = letters, I = context * width;
   const auto value = [&](const char* name) { return tape.find(name).value(); };
   const auto A1 = value("A1"), X = value("X"), Xhat = value("normalised"), D = value("centred"),
@@ -120,7 +121,8 @@ int main() {
     dvariance[j] = -0.5 * inv[j] * inv[j] * inv[j] * dinverse[j];
     double sum = 0;
     for (std::int64_t n = 0; n < N; ++n) {
-      dcentred(n, j) = dnormalised(n, j) * inv[j] + dvariance[j] * 2 * D(n, j) / static_cast<double>(N);
+      dcentred(n, j) =
+          dnormalised(n, j) * inv[j] + dvariance[j] * 2 * D(n, j) / static_cast<double>(N);
       sum += dcentred(n, j);
     }
     // centred = Z1 - mean(Z1)
@@ -150,15 +152,26 @@ int main() {
   for (const double d : dZ1) size = std::max(size, std::abs(d));
 
   std::cout << "loss " << loss.item() << " on " << N << " letters\n";
-  const auto report = compare(tape, {{"dZ2", dZ2}, {"dA1", dA1}, {"dW2", dW2}, {"db2", db2},
-                                     {"dscaled", dscaled}, {"dgain", dgain}, {"dshift", dshift},
-                                     {"dnormalised", dnormalised}, {"dinverse", dinverse},
-                                     {"dvariance", dvariance}, {"dcentred", dcentred}, {"dZ1", dZ1},
-                                     {"dX", dX}, {"dW1", dW1}, {"dembedded", dembedded},
+  const auto report = compare(tape, {{"dZ2", dZ2},
+                                     {"dA1", dA1},
+                                     {"dW2", dW2},
+                                     {"db2", db2},
+                                     {"dscaled", dscaled},
+                                     {"dgain", dgain},
+                                     {"dshift", dshift},
+                                     {"dnormalised", dnormalised},
+                                     {"dinverse", dinverse},
+                                     {"dvariance", dvariance},
+                                     {"dcentred", dcentred},
+                                     {"dZ1", dZ1},
+                                     {"dX", dX},
+                                     {"dW1", dW1},
+                                     {"dembedded", dembedded},
                                      {"dC", dC}});
   std::cout << to_string(report);
   const bool vanishes = left <= 1e-14 * size * static_cast<double>(N);
-  std::cout << "db1 " << (vanishes ? "vanishes, as it must before a batch normalisation\n"
-                                   : "does not vanish before a batch normalisation\n");
+  std::cout << "db1 "
+            << (vanishes ? "vanishes, as it must before a batch normalisation\n"
+                         : "does not vanish before a batch normalisation\n");
   return report && vanishes ? 0 : 1;
 }

@@ -4,6 +4,7 @@
 // entries. Binary operations broadcast as NumPy does. g is the cotangent of the result. Each
 // function also throws UsageError for a Var that is stale, of another tape or never assigned, and
 // takes the user's file and line by its last, defaulted parameter, for the messages of its errors.
+// Derivatives as functions (jvp, hvp, jacobian, ...) are in derivatives.hpp.
 #pragma once
 
 #include <chainrule/autograd/basic_ops.hpp>
@@ -19,8 +20,7 @@ namespace chainrule {
 
 // Handed on from autograd: add(a, b), broadcast_to(x, shape), sum_to(x, shape).
 
-// --- elementwise
-// ----------------------------------------------------------------------------------
+// --- elementwise -------------------------------------------------------------------------------
 
 /// a - b, broadcasting.  da = sum_to(g, s), db = -sum_to(g, t).  ShapeError: no common shape.
 template <class T>
@@ -76,8 +76,7 @@ Var<T> equal(Var<T> a, Var<T> b, SourceLocation location = SourceLocation::curre
 template <class T>
 Var<T> sign(Var<T> x, SourceLocation location = SourceLocation::current());
 
-// --- powers and elementary functions
-// ----------------------------------------------------------------
+// --- powers and elementary functions -----------------------------------------------------------
 
 /// x^2.  dx = 2 g x.
 template <class T>
@@ -137,8 +136,7 @@ Var<T> gaussian(Var<T> x, std::type_identity_t<T> outer = 1, std::type_identity_
 template <class T>
 Var<T> normal_cdf(Var<T> x, SourceLocation location = SourceLocation::current());
 
-// --- choices
-// ----------------------------------------------------------------------------------------
+// --- choices -----------------------------------------------------------------------------------
 
 /// |x|.  dx = g sign(x): 0 at the kink.
 template <class T>
@@ -171,8 +169,7 @@ Var<T> where(Var<T> condition, Var<T> a, Var<T> b,
 template <class T>
 Var<T> stop_gradient(Var<T> x, SourceLocation location = SourceLocation::current());
 
-// --- activations
-// ----------------------------------------------------------------------------------
+// --- activations -------------------------------------------------------------------------------
 
 /// 1 / (1 + e^-x), accurate in both tails.  dx = g sech^2(x / 2) / 4, which is y (1 - y) without
 /// its cancellation where y is near 1.
@@ -223,15 +220,15 @@ Var<T> silu(Var<T> x, SourceLocation location = SourceLocation::current());
 template <class T>
 Var<T> softplus(Var<T> x, SourceLocation location = SourceLocation::current());
 
-// --- matrix products
-// ------------------------------------------------------------------------------
+// --- matrix products ---------------------------------------------------------------------------
 
 /// What matmul does with its operands before it multiplies.
 enum class Transpose : std::uint32_t { none = 0, a = 1, b = 2, both = 3 };
 
 /// op(A) op(B): (m, k) x (k, n) -> (m, n), where op transposes what `transpose` names. One GEMM.
 /// An A of rank 3 or 4 that is not transposed has its leading axes folded: (..., k) x (k, n) ->
-/// (..., n). Without flags dA = g B^T, dB = A^T g (both folded); with them the same, transposed.
+/// (..., n). none: dA = g B^T, dB = A^T g (both folded).  a: dA = B g^T, dB = A g.
+/// b: dA = g B, dB = g^T A.  both: dA = B^T g^T, dB = g^T A^T.
 /// ShapeError: another rank, inner dimensions that differ (it says which transposition
 /// would conform).
 template <class T>
@@ -243,8 +240,7 @@ Var<T> matmul(Var<T> a, Var<T> b, Transpose transpose = Transpose::none,
 template <class T>
 Var<T> linear(Var<T> x, Var<T> w, Var<T> b, SourceLocation location = SourceLocation::current());
 
-// --- reductions
-// -----------------------------------------------------------------------------------
+// --- reductions --------------------------------------------------------------------------------
 
 /// Sum over `axes` (NumPy's: negative ones count from the end; none given means all).
 /// dx = g, broadcast back.  An empty sum is 0.  ShapeError: an axis out of range or twice.
@@ -290,8 +286,7 @@ template <class T>
 Var<T> variance(Var<T> x, std::initializer_list<int> axes = {}, bool keepdims = false, int ddof = 0,
                 SourceLocation location = SourceLocation::current());
 
-// --- shape
-// ----------------------------------------------------------------------------------------
+// --- shape -------------------------------------------------------------------------------------
 
 /// The same entries in row-major order under another shape; x itself where the shape is the same.
 /// dx = reshape(g, s).  ShapeError: another number of elements.
@@ -356,8 +351,7 @@ Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0,
   return stack(std::span<const Var<T>>(parts), axis, location);
 }
 
-// --- rows by index
-// ----------------------------------------------------------------------------------
+// --- rows by index -----------------------------------------------------------------------------
 
 /// x_{n, i_n}: one entry of each row, (N, K) -> (N,).  dx = place(g, indices, K).
 /// `indices` is a leaf: an address that must stay, whose N entries are read and checked at every
@@ -398,8 +392,7 @@ template <class T>
 Var<T> scatter_add_rows(Var<T> x, const std::vector<std::int32_t>&& indices, std::int64_t rows,
                         SourceLocation location = {}) = delete;
 
-// --- softmax
-// -----------------------------------------------------------------------
+// --- softmax -----------------------------------------------------------------------------------
 
 /// e^x_k / sum_j e^x_j along the last axis: (..., K) -> (..., K).
 /// dx = y weighted_deviation(g, y).  ShapeError: rank 0, or K = 0.
@@ -425,8 +418,7 @@ Var<T> wedge_sum(Var<T> a, Var<T> b, SourceLocation location = SourceLocation::c
 template <class T>
 Var<T> weighted_deviation(Var<T> a, Var<T> w, SourceLocation location = SourceLocation::current());
 
-// --- losses
-// -----------------------------------------------------------------------------------------
+// --- losses ------------------------------------------------------------------------------------
 
 /// -(1/N) sum_n sum_k y_nk ln softmax(z_n)_k for logits z (N, K) and targets y (N, K) -> (): rows
 /// of any mass, one-hot or soft, with 0 ln 0 = 0. A composition of mul0, log_softmax, sum and
@@ -466,8 +458,7 @@ template <class T>
 Var<T> huber(Var<T> prediction, Var<T> target, std::type_identity_t<T> delta = 1,
              SourceLocation location = SourceLocation::current());
 
-// --- random
-// -----------------------------------------------------------------------------------------
+// --- random ------------------------------------------------------------------------------------
 
 /// x / (1 - rate) with probability 1 - rate, else 0 x, entry by entry.  dx = dropout(g) with the
 /// same mask, which depends on nothing but (seed, step, the entry's place): Philox with key seed

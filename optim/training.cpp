@@ -61,9 +61,8 @@ double clip(Parameters<T>& parameters, double max_norm, std::int64_t step,
 }
 
 template <class T>
-TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer,
-                      const Dataset<T>& train_set, const Dataset<T>& validation_set,
-                      const TrainingOptions& options,
+TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Dataset<T>& train_set,
+                      const Dataset<T>& validation_set, const TrainingOptions& options,
                       const std::function<void(const Progress&)>& progress,
                       SourceLocation location) {
   const auto at_least = [&](const char* name, std::int64_t value, std::int64_t least) {
@@ -75,8 +74,8 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer,
   at_least("patience", options.patience, 0);
   at_least("validations_per_epoch", options.validations_per_epoch, 1);
   if (!(options.clip_norm >= 0)) {
-    throw UsageError("train",
-                     fmt::format("clip_norm {}: expected at least 0", options.clip_norm), location);
+    throw UsageError("train", fmt::format("clip_norm {}: expected at least 0", options.clip_norm),
+                     location);
   }
 
   const auto start = std::chrono::steady_clock::now();
@@ -120,7 +119,7 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer,
     }
     optimizer.step(parameters, options.schedule ? options.schedule(step) : 1);
     result.steps = step + 1;
-    if (step % per_validation != 0) continue;
+    if (step % per_validation != 0 && step != steps - 1) continue;
 
     result.history.validations.push_back(validate(step));
     const Validation& latest = result.history.validations.back();
@@ -137,9 +136,7 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer,
                 stopping.since_best(), options.patience});
     }
   }
-  // The last validation stands for the last weights only where no step followed it.
-  const Validation& latest = result.history.validations.back();
-  result.at_stop = latest.step == result.steps - 1 ? latest : validate(result.steps - 1);
+  result.at_stop = result.history.validations.back();
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   return result;
 }

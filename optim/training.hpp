@@ -47,7 +47,8 @@ struct TrainingOptions {
   double clip_norm = 0;
   /// Validations without improvement before training stops; 0 for no early stopping.
   std::int64_t patience = 50;
-  /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update.
+  /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update; and
+  /// one after the last step.
   std::int64_t validations_per_epoch = 5;
   Shuffle shuffle = Shuffle::yes;
   LastBatch last_batch = LastBatch::drop;

@@ -271,6 +271,16 @@ BOOST_AUTO_TEST_CASE(a_rule_that_answers_with_nonsense_is_found_out) {
   check_error<UsageError>([&] { gradients(b, {x}); }, "[bad_rule] a Var of another tape is used");
 }
 
+BOOST_AUTO_TEST_CASE(an_operation_without_shape_rule_or_kernel_is_refused) {
+  static constexpr Op<double> no_kernel{"no_kernel", detail::same_shape, nullptr};
+  static constexpr Op<double> no_shape{"no_shape", nullptr, [](const Evaluation<double>&) {}};
+  Tape<double> tape;
+  const Var<double> x = tape.constant(1.0);
+  BOOST_CHECK_THROW(tape.record(no_kernel, {x}), UsageError);
+  BOOST_CHECK_THROW(tape.record(no_shape, {x}), UsageError);
+  BOOST_TEST(tape.size() == 1u);
+}
+
 BOOST_AUTO_TEST_CASE(empty_tensors_pass_through) {
   Tape<double> tape;
   const Tensor<double> none(Shape{0, 3});

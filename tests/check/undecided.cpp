@@ -170,7 +170,7 @@ BOOST_AUTO_TEST_CASE(what_stands_out_of_the_noise_is_wrong_even_there) {
   BOOST_TEST((slightly.leaves[0].verdict == Verdict::cannot_decide), to_string(slightly));
 }
 
-// --- power ---------------------------------------------------------------------------------------
+// --- power -------------------------------------------------------------------------------------
 
 BOOST_AUTO_TEST_CASE(a_check_that_sees_nothing_fails) {
   const Tensor<double> x({3}, {0.1, 0.2, 0.3}), w({3}, {1, 2, 3});

@@ -13,7 +13,7 @@ namespace {
 
 constexpr std::uint64_t seed = 7;
 
-// --- y = tanh(x), or a mistake in its rule -------------------------------------------------------
+// --- y = tanh(x), or a mistake in its rule -----------------------------------------------------
 
 enum class Mistake {
   none,
@@ -156,7 +156,7 @@ BOOST_AUTO_TEST_CASE(the_worst_entry_is_the_wrong_one_with_its_values) {
   BOOST_TEST(twice.max_entry_error == 0.5, boost::test_tools::tolerance(1e-8));
 }
 
-// --- rules that are wrong in other ways ----------------------------------------------------------
+// --- rules that are wrong in other ways --------------------------------------------------------
 
 namespace {
 
@@ -254,7 +254,7 @@ BOOST_AUTO_TEST_CASE(a_lost_second_derivative_shows_at_order_2_only) {
       GradcheckOptions{.order = 2}, [](auto z) { return exp(z); }, x)));
 }
 
-// --- large tensors -------------------------------------------------------------------------------
+// --- large tensors -----------------------------------------------------------------------------
 
 namespace {
 

@@ -166,7 +166,7 @@ BOOST_AUTO_TEST_CASE(out_gets_history_run_and_curves) {
   const std::string history = read(out / "history.csv");
   BOOST_TEST(history.substr(0, history.find_first_of("\r\n")) ==
              "step,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy");
-  BOOST_TEST(std::count(history.begin(), history.end(), '\n') == 6);  // steps 0, 2, ..., 8
+  BOOST_TEST(std::count(history.begin(), history.end(), '\n') == 7);  // steps 0, 2, ..., 8, and 9
   const std::string batch_loss = read(out / "batch_loss.csv");
   BOOST_TEST(std::count(batch_loss.begin(), batch_loss.end(), '\n') == 11);
   BOOST_TEST(fs::exists(out / "curves.gp"));

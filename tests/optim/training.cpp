@@ -53,8 +53,8 @@ BOOST_AUTO_TEST_CASE(equals_the_loop_written_out) {
     for (std::int64_t index = 0; index < 7; ++index, ++step) {
       batches.load(epoch, index);
       Tape<double> tape;
-      const auto loss = softmax_cross_entropy(by_hand(tape, tape.input(batches.x())),
-                                              tape.input(batches.y()));
+      const auto loss =
+          softmax_cross_entropy(by_hand(tape, tape.input(batches.x())), tape.input(batches.y()));
       auto& parameters = by_hand.parameters();
       const auto found =
           gradients(loss, {tape.parameter(parameters[0]), tape.parameter(parameters[1])});
@@ -72,8 +72,12 @@ BOOST_AUTO_TEST_CASE(equals_the_loop_written_out) {
   for (std::int64_t i = 0; i < model.parameter_count(); ++i) {
     BOOST_TEST(model.parameters().values()[i] == by_hand.parameters().values()[i]);
   }
-  // A validation every 7 / 2 = 3 steps, from step 0 on.
-  BOOST_TEST(result.history.validations.size() == 7u);
+  // A validation every 7 / 2 = 3 steps, from step 0 on, and one of the last weights, which counts
+  // for the best like any other.
+  BOOST_TEST(result.history.validations.size() == 8u);
+  for (const Validation& v : result.history.validations) {
+    BOOST_TEST(v.validation.loss >= result.at_best.validation.loss);
+  }
   BOOST_TEST(result.history.validations[2].step == 6);
   BOOST_TEST(result.at_stop.step == 20);
   Evaluator<double> evaluate(by_hand, validation_set);
@@ -119,8 +123,12 @@ BOOST_AUTO_TEST_CASE(stops_early_and_keeps_the_best) {
   Mlp<float> model(small);
   int calls = 0;
   const auto result = train<float>(model, train_set, validation_set,
-                                   {.batch_size = 8, .epochs = 500, .sgd = {.learning_rate = 0.5},
-                                    .patience = 15, .validations_per_epoch = 4, .seed = 1},
+                                   {.batch_size = 8,
+                                    .epochs = 500,
+                                    .sgd = {.learning_rate = 0.5},
+                                    .patience = 15,
+                                    .validations_per_epoch = 4,
+                                    .seed = 1},
                                    [&](const Progress& p) {
                                      ++calls;
                                      BOOST_TEST(p.latest.step == p.step - 1);
