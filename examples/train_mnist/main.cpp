@@ -62,8 +62,8 @@ void print_scores(std::FILE* text, const Run& run) {
     fmt::print(text, "{:<28} {:>10.4f} {:>10.4f} {:>12.4f} {:>12.4f}\n", name, v.train.loss,
                v.train.accuracy, v.validation.loss, v.validation.accuracy);
   };
-  row(fmt::format("at the stop (step {})", run.at_stop.step), run.at_stop);
-  row(fmt::format("at the best (step {})", run.at_best.step), run.at_best);
+  row(fmt::format("at the stop, {} steps", run.at_stop.step + 1), run.at_stop);
+  row(fmt::format("at the best, {} steps", run.at_best.step + 1), run.at_best);
   fmt::print(text, "\n{} after {} steps in {:.1f} s\n",
              run.stopped_early ? fmt::format("stopped early in epoch {}", run.stop_epoch)
                                : fmt::format("ran all {} epochs", run.stop_epoch),
