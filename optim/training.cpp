@@ -89,10 +89,17 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Da
   const std::int64_t per_epoch = batches.per_epoch();
   const std::int64_t per_validation =
       std::max<std::int64_t>(1, per_epoch / options.validations_per_epoch);
-  const std::int64_t steps = per_epoch * options.epochs;
+  std::int64_t steps = 0;
+  if (__builtin_mul_overflow(per_epoch, options.epochs, &steps)) {
+    throw UsageError("train",
+                     fmt::format("{} epochs of {} steps are more than can be counted",
+                                 options.epochs, per_epoch),
+                     location);
+  }
   TrainingResult<T> result;
   result.stop_epoch = options.epochs;
-  result.history.batch_loss.reserve(static_cast<std::size_t>(steps));
+  result.history.batch_loss.reserve(
+      static_cast<std::size_t>(std::min<std::int64_t>(steps, 1 << 20)));
 
   const auto expect_finite = [&](const char* which, double loss, std::int64_t step) {
     if (std::isfinite(loss)) return;

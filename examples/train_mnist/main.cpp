@@ -8,6 +8,7 @@
 #include <chainrule/data/digits.hpp>
 #include <chainrule/data/idx.hpp>
 #include <chainrule/optim/training.hpp>
+#include <cstdio>
 #include <cstdlib>
 
 #include "cross_check.hpp"
@@ -132,12 +133,18 @@ int main(int argc, char** argv) {
   const auto parsed = parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   try {
-    return run_main(std::get<Options>(parsed));
+    const int status = run_main(std::get<Options>(parsed));
+    // What was printed may still be in a buffer, with nowhere to go.
+    if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
+      complain("standard output cannot be written");
+      return 2;
+    }
+    return status;
   } catch (const NumericError& error) {
-    fmt::print(stderr, "train_mnist: {}\n", error.what());
+    complain(error.what());
     return 1;
   } catch (const std::exception& error) {
-    fmt::print(stderr, "train_mnist: {}\n", error.what());
+    complain(error.what());
     return 2;
   }
 }

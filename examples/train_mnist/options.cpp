@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
+#include <cstdio>
 #include <map>
 
 namespace train_mnist {
@@ -78,6 +79,13 @@ std::vector<std::int64_t> parse_hidden(const std::string& text) {
 }
 
 }  // namespace
+
+void complain(const std::string& message) noexcept {
+  // Not fmt::print, which throws where standard error cannot be written.
+  std::fputs("train_mnist: ", stderr);
+  std::fputs(message.c_str(), stderr);
+  std::fputs("\n", stderr);
+}
 
 std::string name_of(Activation activation) { return find_name(activations, activation); }
 std::string name_of(Initialiser initialiser) { return find_name(initialisers, initialiser); }
@@ -176,7 +184,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
-    fmt::print(stderr, "train_mnist: {} (train_mnist --help lists the options)\n", message);
+    complain(message + " (train_mnist --help lists the options)");
     return 2;
   }
   return options;

@@ -34,6 +34,9 @@ struct Options {
 /// --help, 2 after one line about a bad option.
 std::variant<Options, int> parse_options(int argc, char** argv);
 
+/// One line on standard error; nothing if that cannot be written.
+void complain(const std::string& message) noexcept;
+
 /// The names that the command line uses.
 std::string name_of(chainrule::Activation activation);
 std::string name_of(chainrule::Initialiser initialiser);

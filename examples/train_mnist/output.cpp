@@ -105,6 +105,13 @@ void prepare_directory(const std::filesystem::path& directory) {
     throw FileError("train_mnist",
                     fmt::format("{}: cannot be made: {}", directory.string(), error.message()));
   }
+  // Better now than after the training.
+  const std::filesystem::path probe = directory / ".train_mnist";
+  const bool writable = std::ofstream(probe).put('\n').flush().good();
+  std::filesystem::remove(probe, error);
+  if (!writable) {
+    throw FileError("train_mnist", fmt::format("{}: cannot be written to", directory.string()));
+  }
 }
 
 std::string write_files(const std::filesystem::path& directory, const Options& options,

@@ -95,6 +95,18 @@ BOOST_AUTO_TEST_CASE(bad_files_end_in_one_line) {
   check_one_line(run("--data " + empty.path.string()), "train-images-idx3-ubyte");
 }
 
+BOOST_AUTO_TEST_CASE(output_that_cannot_be_written_is_an_error) {
+  const auto status = [](const std::string& rest) {
+    const int raw =
+        std::system(fmt::format("env -u CHAINRULE_DATA '{}' {}", TRAIN_MNIST, rest).c_str());
+    return WIFEXITED(raw) ? WEXITSTATUS(raw) : -1;
+  };
+  if (!fs::exists("/dev/full")) return;
+  BOOST_TEST(status("--bogus 2>/dev/full") == 2);
+  BOOST_TEST(status(brief + "--check off >/dev/full 2>/dev/null") == 2);
+  BOOST_TEST(status(brief + "--check off --json >/dev/full 2>/dev/null") == 2);
+}
+
 BOOST_AUTO_TEST_CASE(help_is_no_error) {
   const Outcome outcome = run("--help");
   BOOST_TEST(outcome.status == 0);
