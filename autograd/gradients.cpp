@@ -29,6 +29,16 @@ class Scoped {
   V old_;
 };
 
+template <class T>
+[[noreturn]] void throw_no_rule(const Node<T>& node, SourceLocation asked) {
+  throw UsageError(
+      node.op->name,
+      fmt::format("a gradient is asked for{} through an operation without a rule: give it an "
+                  "adjoint, or zero_derivative where that is meant",
+                  asked.line() ? " at " + asked.to_string() : ""),
+      node.location);
+}
+
 }  // namespace
 
 template <class T>
@@ -69,7 +79,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
     }
     for (NodeId id = first; id < count; ++id) {
       const Node<T>& node = nodes_[id];
-      if (node.op->adjoint == nullptr) continue;
+      if (node.op->zero_derivative) continue;
       for (const NodeId in : node.inputs) {
         if (mark[in] & varies) mark[id] |= varies;
       }
@@ -100,11 +110,12 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
         const Var<T> complete = var(adjoint[id]);
         const Op<T>& op = *nodes_[id].op;
         const std::span<const NodeId> inputs = nodes_[id].inputs;  // lies in the arena
-        if (op.adjoint == nullptr) continue;
+        if (op.zero_derivative) continue;
         const Scoped scope(adjoint_of_, id);
         for (std::size_t i = 0; i < inputs.size(); ++i) {
           const NodeId in = inputs[i];
           if (!(mark[in] & varies)) continue;
+          if (op.adjoint == nullptr) throw_no_rule(nodes_[id], location);
           const Var<T> part = op.adjoint(Adjoint<T>(*this, id, complete), static_cast<int>(i));
           expect_own(part, op.name, nodes_[id].location);
           if (part.shape() != nodes_[in].shape) {

@@ -16,8 +16,9 @@ namespace chainrule {
 /// shape.
 ///
 /// Throws ShapeError for a y of more than one element without a cotangent, or a cotangent of
-/// another shape; UsageError for stale Vars, Vars of two tapes, another thread, and a parameter
-/// that was changed after it was recorded.
+/// another shape; UsageError for stale Vars, Vars of two tapes, another thread, a parameter that was
+/// changed after it was recorded, and an operation without a rule through which a gradient would
+/// have to flow. The tape is then as it was.
 template <class T>
 std::span<const Var<T>> gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent = {},
                                   SourceLocation location = SourceLocation::current()) {

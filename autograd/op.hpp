@@ -116,13 +116,17 @@ struct Op {
   /// Computes the output from the inputs; writes every entry of it. Null for leaves.
   void (*forward)(const Evaluation<T>& evaluation);
   /// The VJP: the contribution of this node's cotangent to the adjoint of input i, of that input's
-  /// shape. Null where the derivative is identically zero (0/1-valued operations).
+  /// shape. Null where there is none: gradients() then throws UsageError where a gradient would have to
+  /// flow through it, unless zero_derivative says that none does.
   Var<T> (*adjoint)(const Adjoint<T>& node, int i) = nullptr;
   /// Checks integer leaves; throws LabelError. Called at recording and at every run of a plan,
   /// before the first node is evaluated.
   void (*check)(const Evaluation<T>& evaluation) = nullptr;
   /// Adds the side of every kink that the operation has; null for smooth ones.
   void (*sides)(const Evaluation<T>& evaluation, KinkSides& sides) = nullptr;
+  /// The derivative is identically zero (0/1-valued operations, stop_gradient). It must be said: a
+  /// rule that was forgotten is not taken for one. `adjoint` is then not called.
+  bool zero_derivative = false;
 };
 
 }  // namespace chainrule

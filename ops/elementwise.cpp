@@ -101,7 +101,8 @@ constexpr Op<T> greater_op{.name = "greater",
                                  detail::map_binary(e,
                                                     [](T a, T b) { return a > b ? T(1) : T(0); });
                                },
-                           .sides = sides_of_difference<T>};
+                           .sides = sides_of_difference<T>,
+                           .zero_derivative = true};
 
 template <class T>
 constexpr Op<T> equal_op{.name = "equal",
@@ -110,7 +111,8 @@ constexpr Op<T> equal_op{.name = "equal",
                              [](const Evaluation<T>& e) {
                                detail::map_binary(e, [](T a, T b) { return a == b ? T(1) : T(0); });
                              },
-                         .sides = sides_of_difference<T>};
+                         .sides = sides_of_difference<T>,
+                         .zero_derivative = true};
 
 template <class T>
 constexpr Op<T> sign_op{
@@ -120,7 +122,8 @@ constexpr Op<T> sign_op{
         [](const Evaluation<T>& e) {
           detail::map_unary(e, [](T x) { return x > 0 ? T(1) : x < 0 ? T(-1) : x; });
         },
-    .sides = sides_of_difference<T>};
+    .sides = sides_of_difference<T>,
+    .zero_derivative = true};
 
 }  // namespace
 

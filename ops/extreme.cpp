@@ -105,7 +105,8 @@ constexpr Op<T> argmax_op{
             }
             sides.add(true);
           }
-        }};
+        },
+    .zero_derivative = true};
 
 /// softmax along the axes of the mask together.
 template <class T>

@@ -31,10 +31,14 @@ constexpr Op<T> reshape_op{
     [](const Adjoint<T>& n, int) { return reshape(n.cotangent(), n.input(0).shape()); }};
 
 template <class T>
-constexpr Op<T> stop_gradient_op{"stop_gradient", detail::same_shape, [](const Evaluation<T>& e) {
-                                   std::copy(e.input(0).begin(), e.input(0).end(),
-                                             e.output().begin());
-                                 }};
+constexpr Op<T> stop_gradient_op{.name = "stop_gradient",
+                                 .shape = detail::same_shape,
+                                 .forward =
+                                     [](const Evaluation<T>& e) {
+                                       std::copy(e.input(0).begin(), e.input(0).end(),
+                                                 e.output().begin());
+                                     },
+                                 .zero_derivative = true};
 
 // A permutation of up to four axes, two bits for each, as transpose's flags.
 int permuted(std::uint32_t flags, int axis) { return static_cast<int>(flags >> (2 * axis) & 3u); }

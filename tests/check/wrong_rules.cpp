@@ -204,16 +204,20 @@ constexpr Op<double> diagonal_softmax_op{
     },
     [](const Adjoint<double>& n, int) { return n.cotangent() * n.output() * (1 - n.output()); }};
 
-// exp without a rule of its own: to the tape its derivative is zero.
-constexpr Op<double> ruleless_exp_op{"ruleless_exp", detail::same_shape,
-                                     [](const Evaluation<double>& e) {
-                                       detail::map_unary(e, [](double x) { return std::exp(x); });
-                                     }};
+// exp whose derivative is said to be zero.
+constexpr Op<double> flat_exp_op{
+    .name = "flat_exp",
+    .shape = detail::same_shape,
+    .forward =
+        [](const Evaluation<double>& e) {
+          detail::map_unary(e, [](double x) { return std::exp(x); });
+        },
+    .zero_derivative = true};
 /// exp, whose first derivative is right and whose second is lost.
 constexpr Op<double> once_differentiable_exp_op{
-    "once_differentiable_exp", detail::same_shape, ruleless_exp_op.forward,
+    "once_differentiable_exp", detail::same_shape, flat_exp_op.forward,
     [](const Adjoint<double>& n, int) {
-      return n.cotangent() * n.input(0).tape().record(ruleless_exp_op, {n.input(0)});
+      return n.cotangent() * n.input(0).tape().record(flat_exp_op, {n.input(0)});
     }};
 
 GradcheckReport check_pair(const Op<double>& op, const Shape& a, const Shape& b) {
