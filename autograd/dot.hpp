@@ -6,6 +6,7 @@
 
 namespace chainrule {
 
+/// What to_dot adds of its own to a drawing.
 struct DotOptions {
   std::string title;  ///< above the drawing
 };
@@ -22,11 +23,13 @@ struct DotOptions {
 template <class T>
 std::string to_dot(std::span<const Var<T>> outputs, const DotOptions& options = {},
                    SourceLocation location = SourceLocation::current());
+/// The same for a braced list: to_dot({loss, g1, g2}).
 template <class T>
 std::string to_dot(std::initializer_list<Var<T>> outputs, const DotOptions& options = {},
                    SourceLocation location = SourceLocation::current()) {
   return to_dot(std::span<const Var<T>>(outputs.begin(), outputs.size()), options, location);
 }
+/// The same for a vector.
 template <class T>
 std::string to_dot(const std::vector<Var<T>>& outputs, const DotOptions& options = {},
                    SourceLocation location = SourceLocation::current()) {

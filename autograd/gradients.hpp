@@ -24,12 +24,14 @@ std::span<const Var<T>> gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> 
                                   SourceLocation location = SourceLocation::current()) {
   return y.tape(location).gradients(y, wrt, cotangent, location);
 }
+/// The same for a braced list: gradients(loss, {w1, w2}).
 template <class T>
 std::span<const Var<T>> gradients(Var<T> y, std::initializer_list<Var<T>> wrt,
                                   Var<T> cotangent = {},
                                   SourceLocation location = SourceLocation::current()) {
   return gradients(y, std::span<const Var<T>>(wrt.begin(), wrt.size()), cotangent, location);
 }
+/// The same for a vector.
 template <class T>
 std::span<const Var<T>> gradients(Var<T> y, const std::vector<Var<T>>& wrt, Var<T> cotangent = {},
                                   SourceLocation location = SourceLocation::current()) {

@@ -19,6 +19,7 @@ struct Op;
 
 /// Position of a node on its tape, or within a plan.
 using NodeId = std::uint32_t;
+/// The position of no node.
 inline constexpr NodeId no_node = UINT32_MAX;
 
 /// What an operation needs besides its inputs. It lies inline in the node, so that recording
@@ -33,11 +34,12 @@ struct Attributes {
 
 /// What an operation is called with, for its shape rule.
 struct Call {
-  std::string_view op;
-  std::span<const Shape* const> inputs;
-  const Attributes& attributes;
-  SourceLocation location;
+  std::string_view op;                   ///< the operation's name, for its messages
+  std::span<const Shape* const> inputs;  ///< the shape of each input
+  const Attributes& attributes;          ///< as given to record()
+  SourceLocation location;               ///< the user's line, for the messages
 
+  /// The shape of input 0 <= i < inputs.size(), unchecked.
   const Shape& input(int i) const { return *inputs[static_cast<std::size_t>(i)]; }
   /// Throws ShapeError unless the number of inputs is `count`.
   void expect_inputs(std::size_t count) const;
@@ -46,11 +48,11 @@ struct Call {
 /// One step of the tape: the operation, where its inputs stand, and where its value lies.
 template <class T>
 struct Node {
-  const Op<T>* op = nullptr;
+  const Op<T>* op = nullptr;  ///< never null on a tape
   T* data = nullptr;  ///< the value; for a leaf the user's own memory, which nothing here writes
-  std::span<const NodeId> inputs;
-  Shape shape;
-  Attributes attributes;
+  std::span<const NodeId> inputs;     ///< positions on the same tape or plan, all before its own
+  Shape shape;                        ///< of the value
+  Attributes attributes;              ///< as given to record()
   const Tensor<T>* tensor = nullptr;  ///< for a leaf bound to a Tensor: that tensor
   std::string_view name;              ///< given by named(), or empty; interned by the tape
   NodeId adjoint_of = no_node;        ///< for a node of a backward pass: whose rule recorded it
@@ -63,6 +65,7 @@ class KinkSides {
  public:
   /// Adds the side of one branch: the sign of the quantity that decides it.
   void add(bool above) { hash_ = (hash_ ^ static_cast<std::uint64_t>(above)) * 0x100000001b3u; }
+  /// True for the same sides in the same order (up to a collision of 64-bit hashes).
   friend bool operator==(const KinkSides&, const KinkSides&) = default;
 
  private:
@@ -73,14 +76,20 @@ class KinkSides {
 template <class T>
 class Evaluation {
  public:
+  /// Made by tape and plan: `node`, whose inputs are positions in `nodes`.
   Evaluation(const Node<T>* nodes, const Node<T>& node) : nodes_(nodes), node_(&node) {}
+  /// Number of inputs.
   int arity() const { return static_cast<int>(node_->inputs.size()); }
+  /// The value of input 0 <= i < arity(), unchecked.
   TensorView<const T> input(int i) const {
     const Node<T>& in = nodes_[node_->inputs[static_cast<std::size_t>(i)]];
     return {in.data, in.shape};
   }
+  /// Where the value belongs: of the shape that the shape rule gave, not initialised.
   TensorView<T> output() const { return {node_->data, node_->shape}; }
+  /// As given to record().
   const Attributes& attributes() const { return node_->attributes; }
+  /// The whole record.
   const Node<T>& node() const { return *node_; }
 
  private:
@@ -92,10 +101,13 @@ class Evaluation {
 template <class T>
 class Adjoint {
  public:
+  /// Made by Tape::gradients.
   Adjoint(Tape<T>& tape, NodeId node, Var<T> cotangent);
   /// dL/d output, of the output's shape.
   Var<T> cotangent() const { return cotangent_; }
+  /// Input i of the node, to be used by the rule.
   Var<T> input(int i) const;
+  /// The node itself: a rule may reuse its value (d exp(x) = g exp(x)).
   Var<T> output() const;
   /// A copy: the tape grows while the rule records.
   Attributes attributes() const;
@@ -110,7 +122,7 @@ class Adjoint {
 /// the tape refers to them by address.
 template <class T>
 struct Op {
-  std::string_view name;
+  std::string_view name;  ///< in messages, printed tapes and drawings
   /// The result's shape; throws ShapeError. Called before anything is recorded.
   Shape (*shape)(const Call& call);
   /// Computes the output from the inputs; writes every entry of it. Null for leaves.

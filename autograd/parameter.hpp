@@ -13,13 +13,15 @@ namespace chainrule {
 template <class T>
 class Parameter {
  public:
+  /// Made by Parameters, which owns the memory of both views and the version.
   Parameter(std::string name, TensorView<T> value, TensorView<T> gradient, std::uint64_t* version)
       : name_(std::move(name)), value_(value), gradient_(gradient), version_(version) {}
   Parameter(const Parameter&) = delete;
   Parameter& operator=(const Parameter&) = delete;
 
-  const std::string& name() const { return name_; }
-  const Shape& shape() const { return value_.shape(); }
+  const std::string& name() const { return name_; }      ///< "W1", "b1", ...
+  const Shape& shape() const { return value_.shape(); }  ///< of value and gradient
+  /// The current numbers, read in place.
   TensorView<const T> value() const { return value_; }
   /// For writing: raises the version, so that `gradients` of what was recorded before throws.
   TensorView<T> mutable_value() {
@@ -28,6 +30,7 @@ class Parameter {
   }
   /// Where a training plan leaves the gradient.
   TensorView<T> gradient() const { return gradient_; }
+  /// How often the block was handed out for writing.
   std::uint64_t version() const { return *version_; }
 
  private:

@@ -15,6 +15,7 @@ namespace chainrule {
 template <class T>
 class Plan {
  public:
+  /// A plan of nothing, to be assigned to; it has no outputs.
   Plan() = default;
   /// Throws UsageError for stale Vars, Vars of several tapes, and an empty list.
   explicit Plan(std::span<const Var<T>> outputs,
@@ -53,6 +54,7 @@ class Plan {
 
   /// Number of nodes, leaves included.
   std::size_t size() const { return nodes_.size(); }
+  /// The records, in the order of evaluation; valid as long as the plan.
   std::span<const Node<T>> nodes() const { return nodes_; }
   /// Bytes of the plan's own values.
   std::size_t bytes() const { return bytes_; }
@@ -93,17 +95,19 @@ class Plan {
   bool ran_ = false, check_finite_ = false;
 };
 
-/// The plan of some outputs: plan({loss, g1, g2}), or of a vector or span of Vars.
+/// The plan of some outputs: plan({loss, g1, g2}). Throws as Plan's constructor does.
 template <class T>
 Plan<T> plan(std::initializer_list<Var<T>> outputs,
              SourceLocation location = SourceLocation::current()) {
   return Plan<T>(std::span<const Var<T>>(outputs.begin(), outputs.size()), location);
 }
+/// The same for a span.
 template <class T>
 Plan<T> plan(std::span<const Var<T>> outputs,
              SourceLocation location = SourceLocation::current()) {
   return Plan<T>(outputs, location);
 }
+/// The same for a vector.
 template <class T>
 Plan<T> plan(const std::vector<Var<T>>& outputs,
              SourceLocation location = SourceLocation::current()) {

@@ -11,17 +11,18 @@ namespace chainrule {
 
 /// The nodes of one operation, forward or backward, and what they took.
 struct ProfileRow {
-  std::string_view operation;
-  bool backward = false;  ///< recorded by a rule, rather than by the user
-  std::size_t nodes = 0;  ///< of the plan: evaluations per run
-  double seconds = 0;     ///< over all runs
-  double share = 0;       ///< of the time of all rows: they sum to 1
+  std::string_view operation;  ///< its name
+  bool backward = false;       ///< recorded by a rule, rather than by the user
+  std::size_t nodes = 0;       ///< of the plan: evaluations per run
+  double seconds = 0;          ///< over all runs
+  double share = 0;            ///< of the time of all rows: they sum to 1
 };
 
+/// Where the time of a plan went.
 struct Profile {
   std::vector<ProfileRow> rows;  ///< the slowest first; leaves take no time and have no row
-  int runs = 0;
-  double seconds = 0;  ///< of all rows
+  int runs = 0;                  ///< that were timed, without the one to warm up
+  double seconds = 0;            ///< of all rows
 };
 
 /// Runs the plan once to warm up, then `runs` times with a watch (two looks at the clock a node,
@@ -33,6 +34,7 @@ Profile profile(Plan<T>& plan, int runs = 100, SourceLocation location = SourceL
 
 /// A table: operation, nodes, microseconds per run, share; the sums in its last line.
 std::string to_string(const Profile& profile);
+/// Writes to_string(profile).
 std::ostream& operator<<(std::ostream& out, const Profile& profile);
 
 }  // namespace chainrule

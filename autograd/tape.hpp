@@ -22,6 +22,7 @@ class Var {
  public:
   /// A handle to nothing; using it throws UsageError.
   Var() = default;
+  /// Made by the tape.
   Var(Tape<T>* tape, NodeId id, std::uint32_t generation)
       : tape_(tape), id_(id), generation_(generation) {}
 
@@ -36,8 +37,9 @@ class Var {
 
   /// Throws UsageError for a handle to nothing.
   Tape<T>& tape(SourceLocation location = SourceLocation::current()) const;
-  NodeId id() const { return id_; }
-  std::uint32_t generation() const { return generation_; }
+  NodeId id() const { return id_; }                         ///< position on the tape
+  std::uint32_t generation() const { return generation_; }  ///< of the tape at recording
+  /// False for a handle to nothing. (True for a stale one.)
   explicit operator bool() const { return tape_ != nullptr; }
   /// The same node of the same recording.
   friend bool operator==(const Var&, const Var&) = default;
@@ -54,6 +56,7 @@ class Var {
 template <class T>
 class Tape {
  public:
+  /// Empty, and owned by the calling thread.
   Tape();
   ~Tape();
   Tape(const Tape&) = delete;
@@ -75,6 +78,7 @@ class Tape {
   Var<T> parameter(const Parameter<T>&&, SourceLocation = {}) = delete;
   /// Values of the tape's own: copied, here and into plans.
   Var<T> constant(TensorView<const T> values, SourceLocation location = SourceLocation::current());
+  /// A constant of that shape, every entry `value`; by default of rank 0.
   Var<T> constant(T value, const Shape& shape = {},
                   SourceLocation location = SourceLocation::current());
 
@@ -87,6 +91,7 @@ class Tape {
   /// The tape refers to `op` by its address, so it must outlive the tape and its plans.
   Var<T> record(const Op<T>& op, std::span<const Var<T>> inputs, const Attributes& attributes = {},
                 SourceLocation location = SourceLocation::current());
+  /// The same for a braced list: record(op, {x, y}).
   Var<T> record(const Op<T>& op, std::initializer_list<Var<T>> inputs,
                 const Attributes& attributes = {},
                 SourceLocation location = SourceLocation::current()) {
@@ -122,16 +127,20 @@ class Tape {
   void set_automatic_name(Var<T> var, std::string_view name);
   /// The node of that name. Throws NameError, with the names that there are.
   Var<T> find(std::string_view name, SourceLocation location = SourceLocation::current());
+  /// Whether find() would find it.
   bool has_name(std::string_view name) const;
   /// All names in order of their nodes, with their nodes.
   std::vector<std::pair<std::string, Var<T>>> names();
 
   // --- the list itself -------------------------------------------------------------------------
 
+  /// Number of nodes, leaves included.
   NodeId size() const { return static_cast<NodeId>(nodes_.size()); }
   /// Valid until something is recorded: the list moves as it grows.
   const Node<T>& node(NodeId id) const { return nodes_[id]; }
+  /// Raised by clear(): a Var of another generation is stale.
   std::uint32_t generation() const { return generation_; }
+  /// The handle of node id < size(), unchecked.
   Var<T> var(NodeId id) { return {this, id, generation_}; }
   /// Bytes held for values and records.
   std::size_t capacity() const;
@@ -198,6 +207,7 @@ Var<T> named(Var<T> var, std::string_view name,
 /// for a Var that is stale or was never assigned.
 template <class T>
 std::string to_string(Var<T> var);
+/// Writes to_string(var).
 template <class T>
 std::ostream& operator<<(std::ostream& out, Var<T> var);
 
@@ -205,6 +215,7 @@ std::ostream& operator<<(std::ostream& out, Var<T> var);
 /// they have none), shape, and for a node of a backward pass the node whose rule recorded it.
 template <class T>
 std::string to_string(const Tape<T>& tape);
+/// Writes to_string(tape).
 template <class T>
 std::ostream& operator<<(std::ostream& out, const Tape<T>& tape);
 

@@ -20,14 +20,17 @@ enum class GradcheckMode {
   sampled_entries,  ///< a sample, without directions
 };
 
+/// What is checked, how closely, and with which random numbers.
 struct GradcheckOptions {
   /// 1 to 3. Order n checks the derivative of the (n-1)-th autodiff derivative, contracted with
   /// random directions: f_1 = f, f_{n+1} = sum_i <r_i, d f_n / dx_i>. It does not check the lower
   /// orders.
   int order = 1;
+  /// Which entries, and whether directions as well.
   GradcheckMode mode = GradcheckMode::automatic;
   /// Size of a sample. The entry that autodiff calls the largest is always in it.
   std::int64_t entries = 120;
+  /// Random directions of unit 2-norm a leaf, where there are any.
   int directions = 3;
   /// Largest error of an entry, relative to the largest entry of the leaf's gradient.
   double tolerance_entry = 1e-8;
@@ -48,12 +51,12 @@ struct GradcheckOptions {
 /// What was found for one leaf. "Largest" is the largest entry of its autodiff gradient (of the
 /// numeric one, where autodiff says zero everywhere).
 struct LeafReport {
-  std::string name;  ///< the Var's, or "input 0" by its position
-  Shape shape;
-  Verdict verdict = Verdict::pass;
-  std::string reason;          ///< why it is not a pass; else empty
-  std::int64_t checked = 0;    ///< entries that the stencil has looked at
-  std::int64_t failures = 0;   ///< of these, entries that are wrong
+  std::string name;                 ///< the Var's, or "input 0" by its position
+  Shape shape;                      ///< its shape
+  Verdict verdict = Verdict::pass;  ///< on this leaf
+  std::string reason;               ///< why it is not a pass; else empty
+  std::int64_t checked = 0;         ///< entries that the stencil has looked at
+  std::int64_t failures = 0;        ///< of these, entries that are wrong
   std::int64_t undecided = 0;  ///< entries off by more than the tolerance, but not than the noise
   std::int64_t kinks = 0;      ///< entries at a kink that lie within the one-sided slopes
   int directions = 0;          ///< directions that could decide
@@ -62,16 +65,19 @@ struct LeafReport {
   double direction_error = 0;  ///< as tolerance_norm says; the worst
   double noise_floor = 0;      ///< of the stencil at its first step, relative to the largest
   std::int64_t worst = 0;      ///< row-major index of the worst entry (a failing one comes first)
-  double worst_autodiff = 0, worst_numeric = 0;  ///< its two values
+  double worst_autodiff = 0;   ///< that entry as autodiff has it
+  double worst_numeric = 0;    ///< and by the stencil
 };
 
+/// What gradcheck found, leaf by leaf, and the options that it was found with.
 struct GradcheckReport {
-  Verdict verdict = Verdict::pass;
-  std::string reason;
-  int order = 1;
-  std::uint64_t seed = 0;
-  double tolerance_entry = 0, tolerance_norm = 0;
-  std::vector<LeafReport> leaves;
+  Verdict verdict = Verdict::pass;  ///< the worst of the leaves', or that of the check as a whole
+  std::string reason;               ///< why it is not a pass; else empty
+  int order = 1;                    ///< of the derivative that was checked
+  std::uint64_t seed = 0;           ///< as in the options
+  double tolerance_entry = 0;       ///< as in the options
+  double tolerance_norm = 0;        ///< as in the options
+  std::vector<LeafReport> leaves;   ///< in the order in which they were given
 
   /// False only for a failure: "cannot decide" is none.
   explicit operator bool() const { return verdict != Verdict::fail; }
@@ -115,6 +121,7 @@ std::string to_json(const GradcheckReport& report);
 GradcheckReport gradcheck(Var<double> y, std::span<const Var<double>> leaves,
                           const GradcheckOptions& options = {},
                           SourceLocation location = SourceLocation::current());
+/// The same for a braced list of leaves.
 inline GradcheckReport gradcheck(Var<double> y, std::initializer_list<Var<double>> leaves,
                                  const GradcheckOptions& options = {},
                                  SourceLocation location = SourceLocation::current()) {
@@ -131,6 +138,7 @@ requires(sizeof...(Tensors) > 0) GradcheckReport
   const std::array leaves{tape.input(tensors)...};
   return gradcheck(std::apply(f, leaves), leaves, options);
 }
+/// The same with the default options.
 template <class F, std::same_as<Tensor<double>>... Tensors>
 requires(sizeof...(Tensors) > 0) GradcheckReport gradcheck(F f, const Tensors&... tensors) {
   return gradcheck(GradcheckOptions{}, f, tensors...);

@@ -33,6 +33,7 @@ class Batches {
 
   /// Batches in an epoch: N / batch_size, rounded down with LastBatch::drop, else up.
   std::int64_t per_epoch() const { return per_epoch_; }
+  /// Rows of a full batch.
   std::int64_t batch_size() const { return batch_size_; }
 
   /// Fills the buffers. Allocates nothing. Throws UsageError unless 0 <= index < per_epoch().
@@ -42,10 +43,12 @@ class Batches {
   /// Rows of the batch that is loaded: batch_size(), or fewer in a ragged last one; 0 before
   /// load().
   std::int64_t rows() const { return rows_; }
-  /// (rows, I) inputs, (rows, K) one-hot targets, and the class of each row. The views' addresses
-  /// are the same for every batch; what they show is valid until the next load().
+  /// Inputs (rows, I). The address is the same for every batch, as are those of y() and labels();
+  /// what they show is valid until the next load().
   TensorView<const T> x() const { return {x_.data(), {rows_, x_.shape()[1]}}; }
+  /// One-hot targets (rows, K).
   TensorView<const T> y() const { return {y_.data(), {rows_, y_.shape()[1]}}; }
+  /// The class of each row.
   std::span<const std::int32_t> labels() const {
     return {labels_.data(), static_cast<std::size_t>(rows_)};
   }

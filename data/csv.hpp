@@ -11,8 +11,10 @@
 
 namespace chainrule {
 
+/// A named column of numbers.
 struct Column {
-  std::string name;
+  std::string name;  ///< its first line
+  /// One a line: of either type.
   std::variant<std::vector<double>, std::vector<std::int64_t>> values;
 };
 

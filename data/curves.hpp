@@ -11,37 +11,44 @@ namespace chainrule {
 /// Points (x_i, y_i) joined by straight lines; NaN leaves a gap. A `spread` that is not empty draws
 /// the band y_i - spread_i to y_i + spread_i behind the line.
 struct Line {
-  std::string name;
-  std::vector<double> x, y, spread = {};
+  std::string name;                 ///< in the key
+  std::vector<double> x;            ///< where the points stand
+  std::vector<double> y;            ///< as many as x
+  std::vector<double> spread = {};  ///< as many as x, or none
 };
 
 /// One pair of axes. A logarithmic axis leaves out what is not positive.
 struct Panel {
-  std::string y_label;
-  bool log_scale = false;
-  std::vector<Line> lines;
+  std::string y_label;      ///< beside the vertical axis
+  bool log_scale = false;   ///< of the vertical axis
+  std::vector<Line> lines;  ///< at least one, drawn in their order
 };
 
 /// Panels side by side, three to a row, over the same kind of x.
 struct Curves {
-  std::string title, x_label;
-  std::vector<Panel> panels;
+  std::string title;          ///< above all panels
+  std::string x_label;        ///< below each panel
+  std::vector<Panel> panels;  ///< at least one
 };
 
 /// What write_curves did. `svg` and `png` are empty unless gnuplot drew them; `message` says what
 /// was written and, when there is no picture, why, with gnuplot's own words.
 struct CurvesWritten {
-  std::filesystem::path data, script, svg, png;
-  std::string message;
+  std::filesystem::path data;    ///< `<stem>.dat`
+  std::filesystem::path script;  ///< `<stem>.gp`
+  std::filesystem::path svg;     ///< `<stem>.svg`, or empty
+  std::filesystem::path png;     ///< `<stem>.png`, or empty
+  std::string message;           ///< for people
+  /// Whether there is a picture.
   bool drawn() const { return !svg.empty(); }
 };
 
-/// Writes <stem>.dat (one block of x, y and spread a line), <stem>.gp (a script that draws them:
-/// `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, <stem>.svg and <stem>.png by
-/// running it. A missing or failing gnuplot is no exception, but a message. Texts are shown as they
-/// are; a control character in one becomes a space. Throws UsageError without panels or a panel
-/// without lines, ShapeError when x, y and spread differ in length, FileError when the data or the
-/// script cannot be written.
+/// Writes `<stem>.dat` (one block of x, y and spread a line), `<stem>.gp` (a script that draws
+/// them: `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, `<stem>.svg` and
+/// `<stem>.png` by running it. A missing or failing gnuplot is no exception, but a message. Texts
+/// are shown as they are; a control character in one becomes a space. Throws UsageError without
+/// panels or a panel without lines, ShapeError when x, y and spread differ in length, FileError
+/// when the data or the script cannot be written.
 CurvesWritten write_curves(const std::filesystem::path& stem, const Curves& curves,
                            SourceLocation location = SourceLocation::current());
 

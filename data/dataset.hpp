@@ -11,7 +11,8 @@ namespace chainrule {
 
 /// Mean and population standard deviation (divided by the count, as NumPy's std) of bytes.
 struct PixelStatistics {
-  double mean = 0, deviation = 1;
+  double mean = 0;       ///< of the bytes, 0 to 255
+  double deviation = 1;  ///< in the same unit
 };
 
 /// Over all pixels of all images, from their exact histogram. Throws UsageError without pixels.
@@ -29,9 +30,9 @@ struct Dataset {
   Tensor<T> y;                       ///< (N, K), one-hot
   std::vector<std::int32_t> labels;  ///< N class indices
 
-  std::int64_t size() const { return x.shape()[0]; }
-  std::int64_t inputs() const { return x.shape()[1]; }
-  std::int64_t classes() const { return y.shape()[1]; }
+  std::int64_t size() const { return x.shape()[0]; }     ///< N
+  std::int64_t inputs() const { return x.shape()[1]; }   ///< I, the column of ones included
+  std::int64_t classes() const { return y.shape()[1]; }  ///< K
 };
 
 /// x = (pixel - mean) / deviation, I = rows * columns (+ 1 with the bias column). The statistics

@@ -10,6 +10,7 @@
 
 namespace chainrule {
 
+/// f of the hidden layers; improved_sigmoid(z) = 1.7159 tanh(2z/3).
 enum class Activation { sigmoid, improved_sigmoid, tanh, relu };
 
 /// Where the biases are.
@@ -23,14 +24,15 @@ template <class T>
 Var<T> activate(Activation activation, Var<T> x,
                 SourceLocation location = SourceLocation::current());
 
+/// The form of a network, and what its weights are drawn from.
 struct MlpOptions {
   /// Inputs, hidden units of each layer, classes: {785, 64, 10}. Under the bias trick the inputs
   /// count the column of ones. {785, 10} is softmax regression.
   std::vector<std::int64_t> widths;
-  Activation activation = Activation::sigmoid;
-  Bias bias = Bias::trick;
-  Initialiser initialiser = Initialiser::fan_in;
-  std::uint64_t seed = 0;
+  Activation activation = Activation::sigmoid;    ///< of every layer but the last
+  Bias bias = Bias::trick;                        ///< where the biases are
+  Initialiser initialiser = Initialiser::fan_in;  ///< what the weights are drawn from
+  std::uint64_t seed = 0;                         ///< of the draw
 };
 
 /// Z1 = X W1 (+ b1), A1 = f(Z1), ..., ZL = A(L-1) WL (+ bL): logits, without a softmax.
@@ -39,8 +41,11 @@ class Mlp {
  public:
   /// Draws the weights. Throws ShapeError for fewer than two widths, or a width below 1.
   explicit Mlp(MlpOptions options, SourceLocation location = SourceLocation::current());
+  /// The same network with parameters of its own, equal to the other's.
   Mlp(const Mlp& other);
+  /// Takes the parameters over, which keep their addresses; `other` may only be assigned to.
   Mlp(Mlp&&) noexcept = default;
+  /// Becomes `other`; the parameters that this model had are gone, and what was recorded of them.
   Mlp& operator=(Mlp other) noexcept;
   /// The same network, its parameters rounded to T: train in float, check in double.
   template <class U>
@@ -54,10 +59,13 @@ class Mlp {
   Var<T> operator()(Tape<T>& tape, Var<T> x,
                     SourceLocation location = SourceLocation::current()) const;
 
+  /// W1, b1, W2, ... in one flat block, for an optimizer.
   Parameters<T>& parameters() { return parameters_; }
+  /// The same, for reading.
   const Parameters<T>& parameters() const { return parameters_; }
   /// Number of trainable numbers: 50,880 for 785-64-10 under the bias trick.
   std::int64_t parameter_count() const { return parameters_.count(); }
+  /// What it was made from.
   const MlpOptions& options() const { return options_; }
   /// "785-64-10".
   std::string topology() const;

@@ -11,8 +11,8 @@ namespace chainrule {
 
 /// Name and shape of a parameter that is to be made.
 struct ParameterSpec {
-  std::string name;
-  Shape shape;
+  std::string name;  ///< unique in its block
+  Shape shape;       ///< of the value, and of the gradient
 };
 
 /// Named parameters in one flat block, in the order given, and their gradients in another of the
@@ -23,9 +23,13 @@ class Parameters {
  public:
   /// All zero. Throws NameError for a name that is given twice.
   explicit Parameters(std::vector<ParameterSpec> specs);
+  /// A block of its own with equal values and gradients.
   Parameters(const Parameters& other);
+  /// Becomes a copy; the parameters that it had are gone, and what was recorded of them.
   Parameters& operator=(const Parameters& other);
+  /// Takes the block over; `other` may only be assigned to.
   Parameters(Parameters&&) noexcept = default;
+  /// Takes the block over; the parameters that it had are gone, and what was recorded of them.
   Parameters& operator=(Parameters&&) noexcept = default;
   /// The same parameters, rounded to T: train in float, check in double.
   template <class U>
@@ -37,12 +41,15 @@ class Parameters {
 
   /// Number of parameters, as tensors.
   std::size_t size() const { return state_->parameters.size(); }
+  /// Parameter 0 <= i < size(), unchecked, in the order given.
   Parameter<T>& operator[](std::size_t i) { return *state_->parameters[i]; }
+  /// The same, for reading.
   const Parameter<T>& operator[](std::size_t i) const { return *state_->parameters[i]; }
   /// The parameter of that name. Throws NameError, with the names that there are.
   Parameter<T>& find(std::string_view name);
   /// Number of trainable numbers.
   std::int64_t count() const { return state_->values.size(); }
+  /// Names and shapes, in order: what another block of the same form is made from.
   std::vector<ParameterSpec> specs() const;
 
   /// All values, flat.
@@ -54,6 +61,7 @@ class Parameters {
   }
   /// All gradients, flat, in the order of the values: where a training plan leaves them.
   TensorView<T> gradients() { return state_->gradients; }
+  /// The same, for reading.
   TensorView<const T> gradients() const { return TensorView<const T>(state_->gradients.view()); }
 
  private:

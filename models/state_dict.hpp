@@ -31,6 +31,7 @@ std::vector<std::string> mismatches(std::span<const NamedTensor> expected,
 template <class T>
 void load_state_dict(Mlp<T>& model, std::span<const NamedTensor> tensors,
                      SourceLocation location = SourceLocation::current());
+/// The same for parameters of the user's own, under their names and as they are.
 template <class T>
 void load_state_dict(Parameters<T>& parameters, std::span<const NamedTensor> tensors,
                      SourceLocation location = SourceLocation::current());

@@ -26,10 +26,15 @@ namespace chainrule {
 template <class T>
 class VarList {
  public:
+  /// One Var.
   VarList(const Var<T>& var) : vars_(&var, 1) {}
+  /// A braced list, which must outlive this: as an argument it does.
   VarList(std::initializer_list<Var<T>> vars) : vars_(vars.begin(), vars.size()) {}
+  /// A vector.
   VarList(const std::vector<Var<T>>& vars) : vars_(vars) {}
+  /// A span.
   VarList(std::span<const Var<T>> vars) : vars_(vars) {}
+  /// The Vars in their order.
   operator std::span<const Var<T>>() const { return vars_; }
 
  private:
@@ -39,7 +44,7 @@ class VarList {
 /// A scalar and its derivatives, in the order in which they were asked for.
 template <class T>
 struct ValueAndGradients {
-  Var<T> value;
+  Var<T> value;                       ///< the scalar
   std::span<const Var<T>> gradients;  ///< valid until the tape is cleared
 };
 

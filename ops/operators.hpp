@@ -9,13 +9,16 @@ namespace chainrule {
 /// knows the user's line.
 template <class V>
 struct Operand {
-  V value;
-  SourceLocation location;
+  V value;                  ///< the Var or the number
+  SourceLocation location;  ///< of the expression
+  /// Implicit: the conversion is where the line is known.
   Operand(V operand, SourceLocation at = SourceLocation::current())
       : value(operand), location(at) {}
 };
+/// A Var, from which T is not deduced.
 template <class T>
 using VarOperand = Operand<Var<std::type_identity_t<T>>>;
+/// A number, from which T is not deduced.
 template <class T>
 using NumberOperand = Operand<std::type_identity_t<T>>;
 
@@ -28,56 +31,69 @@ Var<T> constant_beside(Var<T> x, T value, SourceLocation location) {
 }
 }  // namespace detail
 
+/// a + b, broadcasting: add.
 template <class T>
 Var<T> operator+(Var<T> a, VarOperand<T> b) {
   return add(a, b.value, b.location);
 }
+/// a - b, broadcasting: sub.
 template <class T>
 Var<T> operator-(Var<T> a, VarOperand<T> b) {
   return sub(a, b.value, b.location);
 }
+/// a b, entry by entry, broadcasting: mul.
 template <class T>
 Var<T> operator*(Var<T> a, VarOperand<T> b) {
   return mul(a, b.value, b.location);
 }
+/// a / b, entry by entry, broadcasting: div.
 template <class T>
 Var<T> operator/(Var<T> a, VarOperand<T> b) {
   return div(a, b.value, b.location);
 }
+/// a + b for a number b: shift.
 template <class T>
 Var<T> operator+(Var<T> a, NumberOperand<T> b) {
   return shift(a, b.value, b.location);
 }
+/// a - b for a number b: shift.
 template <class T>
 Var<T> operator-(Var<T> a, NumberOperand<T> b) {
   return shift(a, -b.value, b.location);
 }
+/// a b for a number b: scale.
 template <class T>
 Var<T> operator*(Var<T> a, NumberOperand<T> b) {
   return scale(a, b.value, b.location);
 }
+/// a / b for a number b: div by a constant.
 template <class T>
 Var<T> operator/(Var<T> a, NumberOperand<T> b) {
   return div(a, detail::constant_beside(a, b.value, b.location), b.location);
 }
+/// a + b for a number a: shift.
 template <class T>
 Var<T> operator+(NumberOperand<T> a, Var<T> b) {
   return shift(b, a.value, a.location);
 }
+/// a - b for a number a: neg and shift.
 template <class T>
 Var<T> operator-(NumberOperand<T> a, Var<T> b) {
   return shift(neg(b, a.location), a.value, a.location);
 }
+/// a b for a number a: scale.
 template <class T>
 Var<T> operator*(NumberOperand<T> a, Var<T> b) {
   return scale(b, a.value, a.location);
 }
+/// a / b for a number a: a constant, and div.
 template <class T>
 Var<T> operator/(NumberOperand<T> a, Var<T> b) {
   return div(detail::constant_beside(b, a.value, a.location), b, a.location);
 }
 /// -x. (No templates: there a lone operand would not be converted, and its line not known.)
 inline Var<float> operator-(VarOperand<float> x) { return neg(x.value, x.location); }
+/// The same in double.
 inline Var<double> operator-(VarOperand<double> x) { return neg(x.value, x.location); }
 
 }  // namespace chainrule

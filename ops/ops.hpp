@@ -90,7 +90,7 @@ Var<T> sqrt(Var<T> x, SourceLocation location = SourceLocation::current());
 template <class T>
 Var<T> reciprocal(Var<T> x, SourceLocation location = SourceLocation::current());
 
-/// x^p for a number p: NaN for x < 0 unless p is whole. 0^0 is 1; NaN^0, unlike in <cmath>, is NaN.
+/// x^p for a number p: NaN for x < 0 unless p is whole. 0^0 is 1; NaN^0, unlike std::pow's, is NaN.
 /// dx = g p x^(p - 1), exactly 0 for p = 0.
 template <class T>
 Var<T> pow(Var<T> x, std::type_identity_t<T> exponent,
@@ -299,6 +299,7 @@ Var<T> reshape(Var<T> x, const Shape& shape, SourceLocation location = SourceLoc
 template <class T>
 Var<T> transpose(Var<T> x, std::span<const int> axes,
                  SourceLocation location = SourceLocation::current());
+/// The same for a braced list: transpose(x, {1, 0}).
 template <class T>
 Var<T> transpose(Var<T> x, std::initializer_list<int> axes = {},
                  SourceLocation location = SourceLocation::current()) {
@@ -323,11 +324,13 @@ Var<T> pad(Var<T> x, int axis, std::int64_t before, std::int64_t after,
 template <class T>
 Var<T> concat(std::span<const Var<T>> parts, int axis = 0,
               SourceLocation location = SourceLocation::current());
+/// The same for a braced list.
 template <class T>
 Var<T> concat(std::initializer_list<Var<T>> parts, int axis = 0,
               SourceLocation location = SourceLocation::current()) {
   return concat(std::span<const Var<T>>(parts.begin(), parts.size()), axis, location);
 }
+/// The same for a vector.
 template <class T>
 Var<T> concat(const std::vector<Var<T>>& parts, int axis = 0,
               SourceLocation location = SourceLocation::current()) {
@@ -340,11 +343,13 @@ Var<T> concat(const std::vector<Var<T>>& parts, int axis = 0,
 template <class T>
 Var<T> stack(std::span<const Var<T>> parts, int axis = 0,
              SourceLocation location = SourceLocation::current());
+/// The same for a braced list.
 template <class T>
 Var<T> stack(std::initializer_list<Var<T>> parts, int axis = 0,
              SourceLocation location = SourceLocation::current()) {
   return stack(std::span<const Var<T>>(parts.begin(), parts.size()), axis, location);
 }
+/// The same for a vector.
 template <class T>
 Var<T> stack(const std::vector<Var<T>>& parts, int axis = 0,
              SourceLocation location = SourceLocation::current()) {

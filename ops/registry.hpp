@@ -12,13 +12,14 @@ namespace chainrule {
 /// One input of a sample: its shape, and the interval that its entries are drawn from. The interval
 /// keeps clear of kinks and poles.
 struct SampleInput {
-  Shape shape;
-  double low = -1, high = 1;
+  Shape shape;      ///< of the input
+  double low = -1;  ///< least entry
+  double high = 1;  ///< largest entry
 };
 
 /// A way to call an operation.
 struct OpSample {
-  std::vector<SampleInput> inputs;
+  std::vector<SampleInput> inputs;  ///< one an operand
   /// Records the operation, possibly with attributes, on Vars of the shapes of `inputs`.
   std::function<Var<double>(std::span<const Var<double>>)> record;
 };
@@ -29,7 +30,7 @@ struct RegisteredOp {
   /// Whether the derivative is identically zero (0/1-valued helpers): then gradients are exact
   /// zeros.
   bool zero_derivative = false;
-  std::vector<OpSample> samples;
+  std::vector<OpSample> samples;  ///< at least one
 };
 
 /// Every operation of ops.hpp, in its order.

@@ -5,20 +5,22 @@
 
 namespace chainrule {
 
+/// The constants of Adam, named as in its formula.
 struct AdamOptions {
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;       ///< decay of the first moment, 0 <= beta1 < 1
-  double beta2 = 0.999;     ///< decay of the second moment, 0 <= beta2 < 1
-  double epsilon = 1e-8;    ///< added to the root of the second moment
-  double weight_decay = 0;  ///< L2: the gradient of weight_decay |w|^2 / 2 is added to g
+  double learning_rate = 1e-3;  ///< above 0
+  double beta1 = 0.9;           ///< decay of the first moment, 0 <= beta1 < 1
+  double beta2 = 0.999;         ///< decay of the second moment, 0 <= beta2 < 1
+  double epsilon = 1e-8;        ///< added to the root of the second moment
+  double weight_decay = 0;      ///< L2: the gradient of weight_decay |w|^2 / 2 is added to g
 };
 
+/// The constants of AdamW, named as in its formula.
 struct AdamWOptions {
-  double learning_rate = 1e-3;
-  double beta1 = 0.9;          ///< decay of the first moment, 0 <= beta1 < 1
-  double beta2 = 0.999;        ///< decay of the second moment, 0 <= beta2 < 1
-  double epsilon = 1e-8;       ///< added to the root of the second moment
-  double weight_decay = 0.01;  ///< decoupled: shrinks w itself, and never enters the moments
+  double learning_rate = 1e-3;  ///< above 0
+  double beta1 = 0.9;           ///< decay of the first moment, 0 <= beta1 < 1
+  double beta2 = 0.999;         ///< decay of the second moment, 0 <= beta2 < 1
+  double epsilon = 1e-8;        ///< added to the root of the second moment
+  double weight_decay = 0.01;   ///< decoupled: shrinks w itself, and never enters the moments
 };
 
 namespace detail {
@@ -51,9 +53,11 @@ class Adam {
   /// made for, and UsageError for a factor that is negative or not finite.
   void step(Parameters<T>& parameters, double rate_factor = 1);
 
+  /// What it was made with.
   const AdamOptions& options() const { return options_; }
-  /// m and v, flat, in the order of the parameters, without their bias corrections.
+  /// m, flat, in the order of the parameters, without its bias correction.
   TensorView<const T> first_moment() const { return moments_.m; }
+  /// v, likewise.
   TensorView<const T> second_moment() const { return moments_.v; }
   /// t, the steps made.
   std::int64_t steps() const { return moments_.steps; }
@@ -81,9 +85,11 @@ class AdamW {
   /// value). Throws as Adam::step does.
   void step(Parameters<T>& parameters, double rate_factor = 1);
 
+  /// What it was made with.
   const AdamWOptions& options() const { return options_; }
-  /// m and v, flat, in the order of the parameters, without their bias corrections.
+  /// m, flat, in the order of the parameters, without its bias correction.
   TensorView<const T> first_moment() const { return moments_.m; }
+  /// v, likewise.
   TensorView<const T> second_moment() const { return moments_.v; }
   /// t, the steps made.
   std::int64_t steps() const { return moments_.steps; }

@@ -22,6 +22,7 @@ void save(const Parameters<T>& parameters, const std::filesystem::path& path);
 /// the model is then as it was.
 template <class T>
 void load(Mlp<T>& model, const std::filesystem::path& path);
+/// The same for parameters of the user's own, under their names and as they are.
 template <class T>
 void load(Parameters<T>& parameters, const std::filesystem::path& path);
 

@@ -11,12 +11,15 @@ namespace chainrule {
 template <class T>
 class Snapshot {
  public:
+  /// Of nothing.
   Snapshot() = default;
+  /// A copy of the values as they are now.
   explicit Snapshot(const Parameters<T>& parameters) : values_(parameters.values()) {}
   /// Puts the values back. Throws ShapeError for parameters of another count.
   void restore(Parameters<T>& parameters) const;
   /// All values, flat, in the order of the parameters.
   TensorView<const T> values() const { return values_; }
+  /// True for a snapshot of nothing.
   bool empty() const { return values_.size() == 0; }
 
  private:
@@ -38,7 +41,9 @@ class EarlyStopping {
   /// Takes the loss of the next validation, and returns whether it is the best so far. A NaN never
   /// is.
   bool update(double validation_loss);
+  /// Whether `patience` validations have passed since the best one.
   bool should_stop() const { return since_best_ >= patience_; }
+  /// The lowest loss so far; infinity before the first.
   double best_loss() const { return best_loss_; }
   /// Validations since the best one.
   std::int64_t since_best() const { return since_best_; }

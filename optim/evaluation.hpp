@@ -13,8 +13,10 @@ namespace chainrule {
 template <class T>
 struct Classifier {
   std::function<Var<T>(Tape<T>&, Var<T>)> logits;  ///< called when a plan is made, not at each step
-  Parameters<T>* parameters = nullptr;
+  Parameters<T>* parameters = nullptr;             ///< what an optimizer changes
 
+  /// A forward pass of the user's own, (B, I) -> logits (B, K), and its parameters, which must
+  /// outlive this.
   Classifier(std::function<Var<T>(Tape<T>&, Var<T>)> record, Parameters<T>& block)
       : logits(std::move(record)), parameters(&block) {}
   /// A model that is called as model(tape, x) and has parameters(); it must outlive this.
@@ -26,7 +28,8 @@ struct Classifier {
 
 /// Mean loss, and the share of rows whose largest logit is at the label (the first of equal ones).
 struct Score {
-  double loss = 0, accuracy = 0;
+  double loss = 0;      ///< natural logarithm
+  double accuracy = 0;  ///< 0 to 1
 };
 
 /// Softmax cross-entropy and accuracy of a classifier on a data set, at the parameters' values at
@@ -41,6 +44,7 @@ class Evaluator {
             SourceLocation location = SourceLocation::current());
   Evaluator(const Classifier<T>&, Dataset<T>&&, std::int64_t = 200, SourceLocation = {}) = delete;
 
+  /// The score at the parameters as they are now.
   Score operator()();
 
  private:

@@ -14,6 +14,7 @@ namespace chainrule {
 template <class T>
 class Optimizer {
  public:
+  /// A copy of the rule, with its state.
   template <class Rule>
   requires(!std::is_same_v<Rule, Optimizer> &&
            requires(Rule rule, Parameters<T>& parameters) { rule.step(parameters, 1.0); })

@@ -5,12 +5,14 @@
 
 namespace chainrule {
 
+/// The constants of Sgd, named as in its formula.
 struct SgdOptions {
-  double learning_rate = 0.1;
-  double momentum = 0;      ///< 0 <= momentum < 1
-  bool nesterov = false;    ///< needs a momentum above 0
-  double weight_decay = 0;  ///< L2: the gradient of weight_decay |w|^2 / 2 is added to g
+  double learning_rate = 0.1;  ///< above 0
+  double momentum = 0;         ///< 0 <= momentum < 1
+  bool nesterov = false;       ///< needs a momentum above 0
+  double weight_decay = 0;     ///< L2: the gradient of weight_decay |w|^2 / 2 is added to g
 
+  /// Every field equal.
   friend bool operator==(const SgdOptions&, const SgdOptions&) = default;
 };
 
@@ -34,6 +36,7 @@ class Sgd {
   /// made for, and UsageError for a factor that is negative or not finite.
   void step(Parameters<T>& parameters, double rate_factor = 1);
 
+  /// What it was made with.
   const SgdOptions& options() const { return options_; }
   /// v, flat, in the order of the parameters; empty without momentum.
   TensorView<const T> velocity() const { return velocity_; }

@@ -37,8 +37,8 @@ class TrainingStep {
 
 /// The reports' protocol by default.
 struct TrainingOptions {
-  std::int64_t batch_size = 32;
-  std::int64_t epochs = 50;
+  std::int64_t batch_size = 32;  ///< rows of a step
+  std::int64_t epochs = 50;      ///< at most: early stopping may end the run before
   /// Of the Sgd that train() makes when it is not given an optimizer.
   SgdOptions sgd = {};
   /// The factor of the learning rate at each step, counted from 0; empty for a constant rate.
@@ -50,43 +50,48 @@ struct TrainingOptions {
   /// Every per_epoch / this many steps there is a validation, from step 0 on, after its update; and
   /// one after the last step.
   std::int64_t validations_per_epoch = 5;
-  Shuffle shuffle = Shuffle::yes;
-  LastBatch last_batch = LastBatch::drop;
-  std::uint64_t seed = 0;
+  Shuffle shuffle = Shuffle::yes;          ///< a new order every epoch, or the data set's
+  LastBatch last_batch = LastBatch::drop;  ///< what becomes of a ragged one
+  std::uint64_t seed = 0;                  ///< of the orders
 };
 
 /// The scores on both sets after the update of step `step` (counted from 0).
 struct Validation {
-  std::int64_t step = 0;
-  Score train, validation;
+  std::int64_t step = 0;  ///< counted from 0
+  Score train;            ///< over the whole training set
+  Score validation;       ///< over the whole validation set
 };
 
 /// What happened in a run.
 struct History {
-  std::vector<double> batch_loss;     ///< of each step, at the weights before its update
-  std::vector<double> gradient_norm;  ///< of each step, before clipping; empty without clip_norm
-  std::vector<Validation> validations;
+  std::vector<double> batch_loss;       ///< of each step, at the weights before its update
+  std::vector<double> gradient_norm;    ///< of each step, before clipping; empty without clip_norm
+  std::vector<Validation> validations;  ///< in order
 };
 
 /// Where a run stands, for progress lines; valid during the call.
 struct Progress {
-  std::int64_t step, steps;  ///< steps done, and at most
-  std::int64_t epoch, epochs;
-  const Validation& latest;
-  double best_validation_loss;
-  std::int64_t since_best, patience;
+  std::int64_t step;            ///< steps done
+  std::int64_t steps;           ///< at most
+  std::int64_t epoch;           ///< from 0
+  std::int64_t epochs;          ///< at most
+  const Validation& latest;     ///< the one just made
+  double best_validation_loss;  ///< so far
+  std::int64_t since_best;      ///< validations since the best one
+  std::int64_t patience;        ///< as in the options
 };
 
+/// What a run gives back.
 template <class T>
 struct TrainingResult {
-  History history;
+  History history;              ///< of all steps made
   std::int64_t steps = 0;       ///< updates made
   std::int64_t stop_epoch = 0;  ///< floor(step / steps an epoch) at the stop; epochs if not stopped
-  bool stopped_early = false;
-  Validation at_stop;  ///< scores at the last weights
-  Validation at_best;  ///< scores at the lowest validation loss
-  Snapshot<T> best;    ///< the weights there
-  double seconds = 0;
+  bool stopped_early = false;   ///< by `patience`, before the last epoch's end
+  Validation at_stop;           ///< scores at the last weights
+  Validation at_best;           ///< scores at the lowest validation loss
+  Snapshot<T> best;             ///< the weights there
+  double seconds = 0;           ///< of wall time, validations included
 };
 
 /// Trains the classifier, whose parameters end at the stop; the weights of the best validation are

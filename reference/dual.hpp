@@ -12,24 +12,31 @@ namespace chainrule::reference {
 /// Comparisons look at the value alone, so that a branch goes the way it goes for S.
 template <class S>
 struct Dual {
-  S value{};
-  S derivative{};
+  S value{};       ///< of the expression
+  S derivative{};  ///< with respect to the seeded input
 
+  /// The constant 0.
   Dual() = default;
+  /// v + d e; d = 1 seeds.
   Dual(const S& v, const S& d) : value(v), derivative(d) {}
   /// A constant.
   explicit Dual(const S& v) : value(v), derivative(0) {}
+  /// A constant given as another built-in number.
   template <class Number>
   requires(std::is_arithmetic_v<Number> && !std::is_same_v<Number, S>) explicit Dual(Number v)
       : value(static_cast<S>(v)), derivative(0) {}
 
+  /// (-a)' = -a'
   friend Dual operator-(const Dual& a) { return {-a.value, -a.derivative}; }
+  /// (a + b)' = a' + b'
   friend Dual operator+(const Dual& a, const Dual& b) {
     return {a.value + b.value, a.derivative + b.derivative};
   }
+  /// (a - b)' = a' - b'
   friend Dual operator-(const Dual& a, const Dual& b) {
     return {a.value - b.value, a.derivative - b.derivative};
   }
+  /// (a b)' = a' b + a b'
   friend Dual operator*(const Dual& a, const Dual& b) {
     return {a.value * b.value, a.derivative * b.value + a.value * b.derivative};
   }
@@ -38,27 +45,36 @@ struct Dual {
     const S quotient = a.value / b.value;
     return {quotient, (a.derivative - quotient * b.derivative) / b.value};
   }
-  Dual& operator+=(const Dual& b) { return *this = *this + b; }
-  Dual& operator-=(const Dual& b) { return *this = *this - b; }
-  Dual& operator*=(const Dual& b) { return *this = *this * b; }
-  Dual& operator/=(const Dual& b) { return *this = *this / b; }
+  Dual& operator+=(const Dual& b) { return *this = *this + b; }  ///< *this + b
+  Dual& operator-=(const Dual& b) { return *this = *this - b; }  ///< *this - b
+  Dual& operator*=(const Dual& b) { return *this = *this * b; }  ///< *this b
+  Dual& operator/=(const Dual& b) { return *this = *this / b; }  ///< *this / b
 
+  /// Of the values alone.
   friend bool operator==(const Dual& a, const Dual& b) { return a.value == b.value; }
+  /// Of the values alone.
   friend bool operator!=(const Dual& a, const Dual& b) { return a.value != b.value; }
+  /// Of the values alone.
   friend bool operator<(const Dual& a, const Dual& b) { return a.value < b.value; }
+  /// Of the values alone.
   friend bool operator<=(const Dual& a, const Dual& b) { return a.value <= b.value; }
+  /// Of the values alone.
   friend bool operator>(const Dual& a, const Dual& b) { return a.value > b.value; }
+  /// Of the values alone.
   friend bool operator>=(const Dual& a, const Dual& b) { return a.value >= b.value; }
 
+  /// exp' = exp
   friend Dual exp(const Dual& a) {
     using std::exp;
     const S e = exp(a.value);
     return {e, e * a.derivative};
   }
+  /// log' a = 1 / a
   friend Dual log(const Dual& a) {
     using std::log;
     return {log(a.value), a.derivative / a.value};
   }
+  /// log1p' a = 1 / (1 + a)
   friend Dual log1p(const Dual& a) {
     using std::log1p;
     return {log1p(a.value), a.derivative / (S(1) + a.value)};

@@ -18,23 +18,27 @@ namespace chainrule::reference {
 /// of any mass. W, b: one span a layer (b none without biases).
 template <class S>
 struct Inputs {
-  std::int64_t samples = 0;
-  std::span<const S> X, Y;
-  std::vector<std::span<const S>> W, b;
+  std::int64_t samples = 0;           ///< N
+  std::span<const S> X;               ///< N samples of I features
+  std::span<const S> Y;               ///< N targets over K classes
+  std::vector<std::span<const S>> W;  ///< layer l at index l - 1
+  std::vector<std::span<const S>> b;  ///< likewise, or empty
 };
 
 /// All values of a forward and backward pass, and the loss.
 template <class S>
 struct Derivation : Values<std::vector<S>> {
-  S loss{};
+  S loss{};  ///< C, the mean over the samples
 };
 
 /// Where an entry of layer l stands in memory: the one place where the two layouts differ.
 struct Place {
-  const Network& network;
-  std::int64_t samples;
+  const Network& network;  ///< to be kept alive
+  std::int64_t samples;    ///< N
 
+  /// Units of layer 0 <= l <= L.
   std::int64_t width(int l) const { return network.widths[static_cast<std::size_t>(l)]; }
+  /// Entries of layer l's units: N width(l).
   std::int64_t size(int l) const { return samples * width(l); }
   /// Unit j of layer l for sample n.
   std::size_t unit(int l, std::int64_t n, std::int64_t j) const {
@@ -117,6 +121,7 @@ std::vector<S> weighted_sums(const Place& at, int l, std::span<const S> a, std::
 /// because it is never added to 1 before its logarithm is taken.
 template <class S>
 struct Softmax {
+  /// Looks at the logits of one sample, which must stay; finds m and others.
   Softmax(const Place& place, std::span<const S> logits, std::int64_t sample)
       : at(place), l(place.network.layers()), n(sample), z(logits) {
     using std::exp;
@@ -140,12 +145,12 @@ struct Softmax {
     return gap(k) - log1p(others);
   }
 
-  const Place& at;
-  int l;
-  std::int64_t n;
-  std::span<const S> z;
-  std::int64_t winner = 0;
-  S others{};
+  const Place& at;          ///< where entries stand
+  int l;                    ///< the last layer
+  std::int64_t n;           ///< the sample
+  std::span<const S> z;     ///< the logits of all samples
+  std::int64_t winner = 0;  ///< m
+  S others{};               ///< sum over k != m of exp(z_k - z_m)
 };
 
 /// (1a.3) yhat of every sample.

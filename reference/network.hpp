@@ -24,10 +24,10 @@ enum class Layout { rows, columns };
 /// side; layer L = layers() holds the logits. With the bias trick the last feature of X is 1 (I =
 /// 785 for MNIST) and `biases` is false; `biases` = true gives each layer a bias vector.
 struct Network {
-  std::vector<std::int64_t> widths;
-  Activation activation = Activation::sigmoid;
-  bool biases = false;
-  Layout layout = Layout::rows;
+  std::vector<std::int64_t> widths;             ///< units of each layer, inputs first
+  Activation activation = Activation::sigmoid;  ///< f
+  bool biases = false;                          ///< a vector in each layer
+  Layout layout = Layout::rows;                 ///< where samples and units stand
 
   /// L, the number of weight matrices.
   int layers() const { return static_cast<int>(widths.size()) - 1; }
@@ -68,9 +68,13 @@ void expect_samples(const char* operation, std::int64_t samples);
 /// loss: 1/N is in it. A Buffer is a std::vector of scalars or a Tensor.
 template <class Buffer>
 struct Values {
-  std::vector<Buffer> Z, A;
-  Buffer Yhat;
-  std::vector<Buffer> dZ, dA, dW, db;
+  std::vector<Buffer> Z;   ///< weighted sums; ZL are the logits
+  std::vector<Buffer> A;   ///< f(Zl) of the hidden layers
+  Buffer Yhat;             ///< softmax of the logits
+  std::vector<Buffer> dZ;  ///< dC/dZl, the reports' deltas
+  std::vector<Buffer> dA;  ///< dC/dAl
+  std::vector<Buffer> dW;  ///< dC/dWl, in the layout of Wl
+  std::vector<Buffer> db;  ///< dC/dbl
 
   /// Calls f(name, buffer) for each value, in the order of computation:
   /// Z1, A1, ..., ZL, Yhat, dZL, dWL, dbL, dA(L-1), dZ(L-1), ..., dZ1, dW1, db1.

@@ -30,8 +30,8 @@ namespace chainrule::reference {
 template <class T>
 class Backpropagation {
  public:
-  using View = TensorView<const T>;
-  using Views = std::span<const TensorView<const T>>;
+  using View = TensorView<const T>;                    ///< one tensor, read in place
+  using Views = std::span<const TensorView<const T>>;  ///< one a layer
 
   /// Throws UsageError for an invalid network or fewer than one sample.
   Backpropagation(Network network, std::int64_t samples);
@@ -48,19 +48,19 @@ class Backpropagation {
   /// The values of the last call, valid until the next. 1 <= l <= L for Z, dZ, dW and db (which
   /// needs biases), 1 <= l < L for A and dA. Throws std::out_of_range otherwise.
   View Z(int l) const { return at(values_.Z, l); }
-  View A(int l) const { return at(values_.A, l); }
-  View dZ(int l) const { return at(values_.dZ, l); }
-  View dA(int l) const { return at(values_.dA, l); }
-  View dW(int l) const { return at(values_.dW, l); }
-  View db(int l) const { return at(values_.db, l); }
-  View yhat() const { return values_.Yhat; }
+  View A(int l) const { return at(values_.A, l); }    ///< f(Zl)
+  View dZ(int l) const { return at(values_.dZ, l); }  ///< (1b.5), (1b.7)
+  View dA(int l) const { return at(values_.dA, l); }  ///< (1b.6)
+  View dW(int l) const { return at(values_.dW, l); }  ///< (1b.8)
+  View db(int l) const { return at(values_.db, l); }  ///< (1b.9)
+  View yhat() const { return values_.Yhat; }          ///< (1b.3)
   /// The same by name: "Z1", "A1", "Yhat", "dZ1", "dA1", "dW1", "db1". Throws NameError.
   View value(std::string_view name) const { return values_.value(name); }
   /// All names in the order of computation, as Values::for_each.
   std::vector<std::string> names() const { return values_.names(); }
 
-  const Network& network() const { return network_; }
-  std::int64_t samples() const { return samples_; }
+  const Network& network() const { return network_; }  ///< as given
+  std::int64_t samples() const { return samples_; }    ///< N
 
  private:
   using Tensors = std::vector<Tensor<T>>;

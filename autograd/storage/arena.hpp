@@ -33,9 +33,12 @@ class Arena {
 
   /// A point in time; rewind() takes back what was handed out since.
   struct Mark {
-    std::size_t chunk = 0, used = 0;
+    std::size_t chunk = 0;  ///< the chunk that was being filled
+    std::size_t used = 0;   ///< bytes used of it
   };
+  /// Now.
   Mark mark() const noexcept { return {current_, used_}; }
+  /// Takes back what was handed out since `mark`, which must not be older than the last clear().
   void rewind(Mark mark) noexcept { current_ = mark.chunk, used_ = mark.used; }
 
   /// Bytes held in all chunks.

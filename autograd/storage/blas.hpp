@@ -24,6 +24,7 @@ void axpy(std::int64_t n, T alpha, const T* x, T* y);
 /// Threads that OpenBLAS may use for one call; one until this is called. To be called once, by the
 /// program, before its threads start. Throws UsageError for a count below 1.
 void set_threads(int count);
+/// What set_threads was given; 1 before.
 int threads();
 /// OpenBLAS's build and the core that it chose at run time, for run headers:
 /// "OpenBLAS 0.3.21 NO_LAPACKE DYNAMIC_ARCH ... SkylakeX".

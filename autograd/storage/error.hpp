@@ -13,7 +13,9 @@ namespace chainrule {
 /// are the same thing.)
 class SourceLocation {
  public:
+  /// An unknown place.
   constexpr SourceLocation() = default;
+  /// The place of the call, where it stands as a defaulted argument.
   static constexpr SourceLocation current(const char* file = __builtin_FILE(),
                                           std::uint32_t line = __builtin_LINE()) {
     SourceLocation location;
@@ -38,9 +40,12 @@ class SourceLocation {
 /// what() reads "[operation] message (file:line)".
 class Error : public std::runtime_error {
  public:
+  /// `operation` without its brackets; a location that is unknown is left out of what().
   Error(std::string_view operation, std::string_view message, SourceLocation location = {});
 
+  /// "matmul": the operation or function that could not go on.
   const std::string& operation() const { return operation_; }
+  /// The user's line, where it is known.
   SourceLocation location() const { return location_; }
 
  private:

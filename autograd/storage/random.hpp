@@ -25,6 +25,7 @@ enum class Purpose : std::uint32_t {
 /// indices 0, 1, 2, ..., two to a block; `epoch` names the sequence.
 class Random {
  public:
+  /// Draws nothing yet. A sequence is named by all three.
   Random(std::uint64_t seed, Purpose purpose, std::uint32_t epoch = 0)
       : seed_(seed), purpose_(purpose), epoch_(epoch) {}
 

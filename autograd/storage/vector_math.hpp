@@ -6,8 +6,8 @@
 
 /// Each function computes y_i from x_i for n entries; x and y may be the same array, and need no
 /// alignment. Errors are at most 4 ulp (tests/autograd/storage), subnormal results included, and
-/// infinities, NaN and signed zeros give what <cmath> gives. The instruction set is chosen at run
-/// time; on one machine the same input gives the same bits, wherever in the array it stands.
+/// infinities, NaN and signed zeros give what those of std give. The instruction set is chosen at
+/// run time; on one machine the same input gives the same bits, wherever in the array it stands.
 /// Explicitly instantiated for float and double.
 namespace chainrule::vector_math {
 
