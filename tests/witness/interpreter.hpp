@@ -140,10 +140,10 @@ Dual<S> frozen(const Dual<S>& x) {
 }
 
 /// x with its last digits changed, each part by itself: one more realisation of its rounding.
-/// `random` gives numbers in [-1, 1).
+/// `random` gives numbers of either sign.
 template <class Random>
 double jittered(double x, Random& random) {
-  return x * (1 + 0x1p-53 * random());
+  return x * (1 + 0x1p-52 * (random() < 0 ? -1 : 1));
 }
 template <class Random>
 Quad jittered(const Quad& x, Random&) {
@@ -724,11 +724,12 @@ struct Jitter {
 };
 
 /// The values of all steps. `leaf(step, entry)` gives the numbers of a leaf. Where `jitter` is not
-/// 0, the result of every step is given another rounding, drawn from that seed.
+/// 0, every use of a value sees it with another rounding, drawn from that seed: what cancels only
+/// because two uses of a value are equal to the last digit shows.
 template <class S, class Leaf>
 std::vector<Array<S>> run(const Program& program, Leaf leaf, std::uint64_t jitter = 0) {
   Jitter random{jitter};
-  std::vector<Array<S>> values(program.size());
+  std::vector<Array<S>> values(program.size()), copies;
   std::vector<const Array<S>*> in;
   for (std::size_t i = 0; i < program.size(); ++i) {
     const Step& s = program[i];
@@ -737,11 +738,16 @@ std::vector<Array<S>> run(const Program& program, Leaf leaf, std::uint64_t jitte
       for (std::size_t k = 0; k < s.values.size(); ++k) values[i].v.push_back(leaf(i, k));
       continue;
     }
-    in.clear();
-    for (const int k : s.inputs) in.push_back(&values[static_cast<std::size_t>(k)]);
+    in.clear(), copies.clear();
+    copies.reserve(s.inputs.size());
+    for (const int k : s.inputs) {
+      in.push_back(&values[static_cast<std::size_t>(k)]);
+      if (jitter == 0) continue;
+      copies.push_back(*in.back());
+      for (S& x : copies.back().v) x = jittered(x, random);
+      in.back() = &copies.back();
+    }
     values[i] = evaluate<S>(s, in);
-    if (jitter == 0) continue;
-    for (S& x : values[i].v) x = jittered(x, random);
   }
   return values;
 }
