@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that building and testing chainrule needs, and only those that are
-# missing. Needs root or sudo when something is missing; does nothing otherwise.
+# missing. Needs root or sudo when something is missing; does nothing otherwise. Packages that are given
+# as arguments are installed as well.
 set -euo pipefail
 
 packages=(
@@ -14,6 +15,7 @@ packages=(
   libcli11-dev           # options of the examples
   libboost-dev libboost-test-dev
   gnuplot-nox            # curves as a picture (optional at run time)
+  "$@"
 )
 missing=()
 for package in "${packages[@]}"; do

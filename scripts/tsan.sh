@@ -1,0 +1,32 @@
+#!/usr/bin/env bash
+# ThreadSanitizer on the tests that use threads: tapes, plans and whole training runs side by side, OpenBLAS
+# on one thread each. Exit status 0 when they pass and it reports nothing.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+scripts/install_dependencies.sh
+build=build/tsan
+if command -v ccache >/dev/null; then export CMAKE_CXX_COMPILER_LAUNCHER=ccache; fi
+cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Debug -DCMAKE_CXX_FLAGS_DEBUG="-O1 -g1" \
+  -DCHAINRULE_SANITIZE=thread -DCHAINRULE_BUILD_BENCH=OFF -DCHAINRULE_BUILD_EXAMPLES=OFF >/dev/null
+# Every test program that starts a thread.
+mapfile -t sources < <(grep -lE '#include <thread>' $(git ls-files 'tests/*.cpp'))
+targets=()
+for source in "${sources[@]}"; do
+  name=${source%.cpp}
+  targets+=("test_$(echo "${name#tests/}" | tr / _)")
+done
+[ ${#targets[@]} -gt 0 ] || { echo "tsan.sh: no test starts a thread" >&2; exit 1; }
+cmake --build "$build" -j "${CHAINRULE_JOBS:-$(nproc)}" --target "${targets[@]}"
+export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" OPENBLAS_NUM_THREADS=1
+bad=0
+for target in "${targets[@]}"; do
+  # Without a random layout: GCC 12's runtime cannot place its memory under the kernel's newer ones.
+  if setarch -R "$(find "$build/tests" -type f -name "$target")"; then
+    echo "clean: $target"
+  else
+    echo "NOT clean: $target"
+    bad=$((bad + 1))
+  fi
+done
+echo "${#targets[@]} programs, $bad not clean"
+[ $bad -eq 0 ]
