@@ -18,10 +18,15 @@ done
 [ ${#targets[@]} -gt 0 ] || { echo "tsan.sh: no test starts a thread" >&2; exit 1; }
 cmake --build "$build" -j "${CHAINRULE_JOBS:-$(nproc)}" --target "${targets[@]}"
 export TSAN_OPTIONS="halt_on_error=1 second_deadlock_stack=1" OPENBLAS_NUM_THREADS=1
+# The case that gives OpenBLAS two threads: they are its own, and ThreadSanitizer does not see how it
+# synchronises them.
+skip=('--run_test=!threads_are_one_until_the_program_says_otherwise')
 bad=0
 for target in "${targets[@]}"; do
   # Without a random layout: GCC 12's runtime cannot place its memory under the kernel's newer ones.
-  if setarch -R "$(find "$build/tests" -type f -name "$target")"; then
+  arguments=()
+  [ "$target" != test_autograd_storage_blas ] || arguments=("${skip[@]}")
+  if setarch "$(uname -m)" -R "$(find "$build/tests" -type f -name "$target")" "${arguments[@]}"; then
     echo "clean: $target"
   else
     echo "NOT clean: $target"

@@ -25,8 +25,10 @@ class Arena {
   template <class U>
   std::span<U> allocate(std::size_t count) {
     static_assert(std::is_trivially_destructible_v<U>);
+    // NOLINTBEGIN(bugprone-sizeof-expression): U may be a pointer, and then its own size is meant
     if (count > SIZE_MAX / sizeof(U)) throw std::bad_alloc();
     return {static_cast<U*>(allocate_bytes(count * sizeof(U))), count};
+    // NOLINTEND(bugprone-sizeof-expression)
   }
   /// Takes back everything and keeps the memory.
   void clear() noexcept;
