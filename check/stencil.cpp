@@ -107,9 +107,8 @@ class Samples {
     step_ /= 2;
     std::array<std::optional<Probe::Sample>, 13> old;
     std::swap(old, samples_);
-    for (int k = -3; k <= 3; ++k) {
-      samples_[static_cast<std::size_t>(2 * k + 6)] = old[static_cast<std::size_t>(k + 6)];
-    }
+    // -3 to 3 stood at 3 to 9.
+    for (std::size_t k = 0; k <= 6; ++k) samples_[2 * k] = old[k + 3];
   }
 
  private:
