@@ -164,8 +164,8 @@ while IFS=: read -r page line span; do
   case $path in
     build/release/*) [ -e "$build/${path#build/release/}" ] || fail "names $path, which is not built" ;;
     autograd/* | ops/* | models/* | data/* | optim/* | reference/* | check/* | tests/* | scripts/* | bench/* | docs/* | examples/*)
-      # examples/train_mnist: a folder, or a source or a program without its ending
-      [ -e "$path" ] || [ -e "$path.cpp" ] || [ -e "$path.hpp" ] || fail "names $path, which does not exist" ;;
+      # or a source or a test without its ending
+      [ -e "$path" ] || [ -e "$path.cpp" ] || [ -e "$path.hpp" ] || [ -e "tests/$path.cpp" ] || fail "names $path, which does not exist" ;;
   esac
 done < <(for page in "${pages[@]}"; do
   awk -v page="$page" '/^ *```/ { inside = !inside; next } !inside {
