@@ -21,6 +21,7 @@ namespace chainrule {
 /// the operations throw.
 class DoubleRecording {
  public:
+  /// Records the whole of `tape` again, which is only read.
   explicit DoubleRecording(Tape<float>& tape);
 
   /// The tape in double. Names are those of the float tape, where the node has a twin.
