@@ -2,7 +2,8 @@
 # Prints what the library weighs: the time in which a user's first program compiles against the
 # installed package, and the size of the stripped libraries.
 #
-#   scripts/measure_package.sh [BUILD]     BUILD: a release build, build/release by default
+#   scripts/measure_package.sh [BUILD [TIMES]]     BUILD: a release build, build/release by default; how
+#                                                  often the program is compiled, 5 by default
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/release}
@@ -11,10 +12,10 @@ work=$(mktemp -d)
 trap 'rm -rf -- "$work"' EXIT
 cmake --install "$build" --prefix "$work/prefix" >/dev/null
 
-# The least of five: other programs only ever add. CPU time leaves out the waiting for them.
+# The least of several: other programs only ever add. CPU time leaves out the waiting for them.
 program=tests/package/consumer/hello.cpp
 TIMEFORMAT="%R %U %S"
-for _ in 1 2 3 4 5; do
+for _ in $(seq "${2:-5}"); do
   { time "$cxx" -std=c++20 -O2 -I"$work/prefix/include" -c "$program" -o "$work/hello.o"; } 2>&1
 done | awk -v program="$program" '
   { cpu = $2 + $3; if (NR == 1 || $1 < wall) wall = $1; if (NR == 1 || cpu < least) least = cpu }
