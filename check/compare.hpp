@@ -68,8 +68,8 @@ Comparison compare(std::string_view name, TensorView<const double> hand,
 /// Each value against the tape's of that name: record the model, call gradients(), then
 /// compare(tape, {{"dZ1", dz1}, {"dW1", dw1}}). One row each, in their order.
 /// A name means its first holder: after a second gradients() on one tape the new gradient of W1 is
-/// "dW1#2". Throws NameError for a name that the tape has not, with the names that it has; UsageError
-/// for no values at all.
+/// "dW1#2". Throws NameError for a name that the tape has not, with the names that it has;
+/// UsageError for no values at all.
 template <class T>
 CompareReport compare(Tape<T>& tape, std::span<const NamedValue<std::type_identity_t<T>>> hand,
                       const CompareOptions& options = {},

@@ -9,7 +9,18 @@
 namespace chainrule::detail {
 
 /// What the streams of random numbers of one check are for.
-enum class Stream : std::size_t { cotangent, contraction, move, sample, direction, noise, count };
+enum class Stream : std::size_t {
+  cotangent,
+  contraction,
+  move,
+  sample,
+  direction,
+  noise,
+  steps,
+  direction_steps,
+  point,
+  count
+};
 Random stream(const GradcheckOptions& options, Stream purpose, std::size_t index);
 
 /// The graph of y, recorded anew with its leaves bound to `point`; the scalar f of which the last

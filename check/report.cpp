@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
+#include <utility>
 
 namespace chainrule {
 
@@ -54,12 +56,61 @@ std::string entry_to_string(const Shape& shape, std::int64_t index) {
                      shape.rank() == 1 ? "," : "");
 }
 
+namespace {
+
+/// "B: 15 of 15 entries are wrong; worst entry (1, 0): autodiff 2, numeric 1, off by 5.0e-01 ..."
+std::string failure_to_string(const LeafReport& leaf, bool several_points) {
+  std::string text = leaf.name + ": " + leaf.reason;
+  if (several_points) text += fmt::format(" (at point {})", leaf.point);
+  if (leaf.shape.size() == 0 || leaf.checked + leaf.failures == 0) return text + "\n";
+  text +=
+      fmt::format("; worst entry {}: autodiff {:.17g}, numeric {:.17g}",
+                  entry_to_string(leaf.shape, leaf.worst), leaf.worst_autodiff, leaf.worst_numeric);
+  const double error = std::abs(leaf.worst_autodiff - leaf.worst_numeric) / leaf.largest;
+  if (std::isfinite(error)) text += fmt::format(", off by {:.1e} of the largest entry", error);
+  return text + "\n";
+}
+
+std::string sweep_to_string(const LeafReport& leaf) {
+  std::string text =
+      fmt::format("{}, {}, at ten steps:\n{:>9} {:>24} {:>12} {:>9}\n", leaf.name,
+                  leaf.sweep_of_direction ? "along the first direction that was not decided"
+                                          : "entry " + entry_to_string(leaf.shape, leaf.worst),
+                  "step", "numeric", "- autodiff", "noise");
+  for (const SweepStep& row : leaf.sweep) {
+    text += fmt::format("{:>9.0e} {:>24.16g} {:>12.1e} {:>9.1e}{}\n", row.step, row.numeric,
+                        row.difference, row.floor, std::isnan(row.numeric) ? "  a kink" : "");
+  }
+  return text;
+}
+
+Json sweep_to_json(const std::vector<SweepStep>& sweep) {
+  Json rows = Json::array();
+  for (const SweepStep& row : sweep) {
+    rows.push_back({{"step", row.step},
+                    {"numeric", row.numeric},
+                    {"difference", row.difference},
+                    {"noise", row.floor}});
+  }
+  return rows;
+}
+
+/// Text that is not UTF-8 (a name may be anything) gets replacement characters.
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace
+
 std::string to_string(const GradcheckReport& report) {
   std::string text =
-      fmt::format("gradcheck: {} (order {}, seed {}, entries to {:.0e}, directions to {:.0e})\n",
-                  to_string(report.verdict), report.order, report.seed, report.tolerance_entry,
-                  report.tolerance_norm);
-  if (!report.reason.empty()) text += report.reason + "\n";
+      fmt::format("gradcheck: {} (order {}, seed {}, {}entries to {:.0e}, directions to {:.0e})\n",
+                  to_string(report.verdict), report.order, report.seed,
+                  report.points > 1 ? fmt::format("{} points, ", report.points) : "",
+                  report.tolerance_entry, report.tolerance_direction);
+  const auto passes = [](const LeafReport& leaf) { return leaf.verdict == Verdict::pass; };
+  const bool of_a_leaf = !std::all_of(report.leaves.begin(), report.leaves.end(), passes);
+  if (!of_a_leaf && !report.reason.empty()) text += report.reason + "\n";
   const std::size_t width = widest_name(report.leaves);
   text += fmt::format("{:<{}} {:>14} {:>8} {:>9} {:>9} {:>9} {:>6} {:>9} {:>6}  {}\n", "leaf",
                       width, "shape", "entries", "error", "direction", "noise", "kinks",
@@ -72,11 +123,12 @@ std::string to_string(const GradcheckReport& report) {
                         direction, leaf.noise_floor, leaf.kinks, leaf.undecided, leaf.failures,
                         to_string(leaf.verdict));
   }
+  bool swept = false;
   for (const LeafReport& leaf : report.leaves) {
-    if (leaf.verdict == Verdict::pass) continue;
-    text += fmt::format("{}: {}; worst entry {}: autodiff {:.17g}, numeric {:.17g}\n", leaf.name,
-                        leaf.reason, entry_to_string(leaf.shape, leaf.worst), leaf.worst_autodiff,
-                        leaf.worst_numeric);
+    if (passes(leaf)) continue;
+    text += failure_to_string(leaf, report.points > 1);
+    if (leaf.sweep.empty() || std::exchange(swept, true)) continue;
+    text += sweep_to_string(leaf);
   }
   return text;
 }
@@ -86,8 +138,9 @@ std::string to_json(const GradcheckReport& report) {
             {"reason", report.reason},
             {"order", report.order},
             {"seed", report.seed},
+            {"points", report.points},
             {"tolerance_entry", report.tolerance_entry},
-            {"tolerance_norm", report.tolerance_norm},
+            {"tolerance_direction", report.tolerance_direction},
             {"leaves", Json::array()}};
   for (const LeafReport& leaf : report.leaves) {
     json["leaves"].push_back({{"name", leaf.name},
@@ -99,15 +152,18 @@ std::string to_json(const GradcheckReport& report) {
                               {"undecided", leaf.undecided},
                               {"kinks", leaf.kinks},
                               {"directions", leaf.directions},
+                              {"undecided_directions", leaf.undecided_directions},
                               {"largest", leaf.largest},
                               {"max_entry_error", leaf.max_entry_error},
                               {"direction_error", leaf.direction_error},
                               {"noise_floor", leaf.noise_floor},
                               {"worst_entry", place_of(leaf.shape, leaf.worst)},
                               {"worst_autodiff", leaf.worst_autodiff},
-                              {"worst_numeric", leaf.worst_numeric}});
+                              {"worst_numeric", leaf.worst_numeric},
+                              {"point", leaf.point},
+                              {"sweep", sweep_to_json(leaf.sweep)}});
   }
-  return json.dump(2);
+  return dump(json);
 }
 
 std::string to_string(const CompareReport& report) {
@@ -149,7 +205,7 @@ std::string to_json(const CompareReport& report) {
                             {"hand", row.hand},
                             {"expected", row.expected}});
   }
-  return json.dump(2);
+  return dump(json);
 }
 
 }  // namespace chainrule

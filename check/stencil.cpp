@@ -1,7 +1,5 @@
 #include <chainrule/check/stencil.hpp>
 
-#include <chainrule/check/recording.hpp>
-
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -10,182 +8,267 @@
 
 namespace chainrule::detail {
 
-Probe::Probe(Var<double> f, std::span<const Var<double>> leaves,
-             const std::vector<Tensor<double>>& point)
-    : point_(&point), moved_(point), f_(f), plan_(std::span(&f, 1)) {
-  rebind(plan_, leaves, moved_);
-}
-
-Probe::Sample Probe::at(const Line& line, double t) {
-  const Tensor<double>& point = (*point_)[line.leaf];
-  Tensor<double>& moved = moved_[line.leaf];
-  if (line.entry >= 0) {
-    moved[line.entry] = point[line.entry] + t;
-  } else {
-    for (std::int64_t i = 0; i < point.size(); ++i) {
-      moved[i] = point[i] + t * line.direction[static_cast<std::size_t>(i)];
-    }
-  }
-  Sample sample;
-  plan_.run(&sample.sides);
-  sample.value = plan_.item(f_);
-  if (line.entry >= 0) {
-    moved[line.entry] = point[line.entry];
-  } else {
-    std::copy(point.begin(), point.end(), moved.begin());
-  }
-  return sample;
-}
-
-double measure_noise(Probe& probe, std::size_t leaf, const Tensor<double>& point,
-                     const Random& random) {
-  constexpr int lines = 2, points = 12, order = 4;
-  // Of a k-th difference of white noise the variance is (2k)! / (k!)^2 sigma^2.
-  constexpr double gain = 70;
-  std::vector<double> direction(static_cast<std::size_t>(point.size()));
-  double squares = 0, largest = 0;
-  int count = 0;
-  std::uint64_t next = 0;
-  for (int line = 0; line < lines; ++line) {
-    // Steps far above the spacing of x, and far below what curves f: what is left is rounding.
-    for (std::int64_t i = 0; i < point.size(); ++i) {
-      const double size = std::ldexp(std::max(1.0, std::abs(point[i])), -30);
-      direction[static_cast<std::size_t>(i)] = size * random.uniform(next++, -1, 1);
-    }
-    std::array<double, points> table;
-    for (int k = 0; k < points; ++k) {
-      table[static_cast<std::size_t>(k)] = probe.at({leaf, -1, direction}, k).value;
-      const double size = std::abs(table[static_cast<std::size_t>(k)]);
-      if (std::isfinite(size)) largest = std::max(largest, size);
-    }
-    for (std::size_t k = 1; k <= order; ++k) {
-      for (std::size_t i = points - 1; i >= k; --i) table[i] -= table[i - 1];
-    }
-    for (std::size_t i = order; i < points; ++i) {
-      if (std::isfinite(table[i])) squares += table[i] * table[i] / gain, ++count;
-    }
-  }
-  return std::max(count > 0 ? std::sqrt(squares / count) : 0.0,
-                  std::numeric_limits<double>::epsilon() * largest / 4);
-}
-
 namespace {
 
-/// f'(x) = (centre f(x) + sum_k weight_k f(x + offset_k h)) / 60 h, the outermost point first: it
-/// is the first to meet a kink.
-struct Stencil {
-  std::array<int, 6> offsets;
-  std::array<double, 6> weights;
-  double centre;
-
-  constexpr double gain() const {
-    double sum = centre < 0 ? -centre : centre;
-    for (const double weight : weights) sum += weight < 0 ? -weight : weight;
-    return sum / 60;
-  }
+/// A difference quotient over a step: central or one-sided.
+struct Rung {
+  double step = 0, slope = 0;
 };
-constexpr Stencil central{{3, -3, 2, -2, 1, -1}, {1, -1, -9, 9, 45, -45}, 0};
-constexpr Stencil forward{{6, 5, 4, 3, 2, 1}, {-10, 72, -225, 400, -450, 360}, -147};
-constexpr Stencil backward{{-6, -5, -4, -3, -2, -1}, {10, -72, 225, -400, 450, -360}, 147};
 
-double floor_of(const Stencil& stencil, double noise, double step) {
-  return 3 * noise * stencil.gain() / step;
+struct Estimate {
+  double value = 0, floor = 0;
+};
+
+/// The derivative from quotients at steps that fall: Richardson's extrapolation to step 0 of the
+/// polynomial through them, in step^2 (central quotients) or in step.
+Estimate extrapolate(std::span<const Rung> rungs, bool central, double noise) {
+  double value = 0, gain = 0, size = 0;
+  for (const Rung& rung : rungs) {
+    double weight = 1;
+    for (const Rung& other : rungs) {
+      if (&other == &rung) continue;
+      const double ratio = rung.step / other.step;
+      weight /= 1 - (central ? ratio * ratio : ratio);
+    }
+    value += weight * rung.slope;
+    size += std::abs(weight * rung.slope);
+    gain += std::abs(weight) / rung.step;
+  }
+  // Of a central quotient two samples have weight 1 / 2; of a one-sided one, two have weight 1.
+  const double floor =
+      3 * noise * (central ? gain : 2 * gain) + 4 * std::numeric_limits<double>::epsilon() * size;
+  return {value, floor};
 }
 
-/// The samples at x + k h, k = -6 ... 6, as far as they are known.
-class Samples {
+constexpr double least_ratio = 1.4, largest_ratio = 1.7;
+
+/// The steps of a sweep: they fall by random factors, so that no two are commensurate and no grid
+/// on which f has structure is met by all.
+class Steps {
  public:
-  Samples(Probe& probe, const Line& line, double step) : probe_(&probe), line_(line), step_(step) {}
+  Steps(const SlopeRequest& request, double first)
+      : random_(request.random),
+        place_(request.place),
+        step_(first * random_.uniform(place_, 1, 2)) {}
   double step() const { return step_; }
-  const Probe::Sample& operator[](int k) {
-    std::optional<Probe::Sample>& sample = samples_[static_cast<std::size_t>(k + 6)];
-    if (!sample) sample = probe_->at(line_, k * step_);
-    return *sample;
-  }
-  /// Half the step: what was at k is at 2 k.
-  void halve() {
-    step_ /= 2;
-    std::array<std::optional<Probe::Sample>, 13> old;
-    std::swap(old, samples_);
-    // -3 to 3 stood at 3 to 9.
-    for (std::size_t k = 0; k <= 6; ++k) samples_[2 * k] = old[k + 3];
+  void next() { step_ /= random_.uniform(++place_, least_ratio, largest_ratio); }
+
+ private:
+  Random random_;
+  std::uint64_t place_;
+  double step_;
+};
+
+enum class Side { both, left, right };
+
+/// Difference quotients along one line.
+class Quotients {
+ public:
+  Quotients(Probe& probe, const Line& line, const SlopeRequest& request, Side side)
+      : probe_(&probe), line_(&line), request_(&request), side_(side) {}
+
+  /// Nothing where f is not finite or a kink is in between. On one side the kink may be at the
+  /// point itself: then all samples must be beyond it.
+  std::optional<Rung> at(double step) {
+    return side_ == Side::both ? central(step) : one_sided(side_ == Side::left ? -step : step);
   }
 
  private:
+  std::optional<Rung> central(double step) {
+    const Probe::Sample above = probe_->at(*line_, step);
+    if (!std::isfinite(above.value) || above.sides != request_->centre.sides) return {};
+    const Probe::Sample below = probe_->at(*line_, -step);
+    if (!std::isfinite(below.value) || below.sides != request_->centre.sides) return {};
+    const double width = above.offset - below.offset;
+    if (width == 0) return {};
+    return Rung{width / 2, (above.value - below.value) / width};
+  }
+  std::optional<Rung> one_sided(double step) {
+    const Probe::Sample sample = probe_->at(*line_, step);
+    if (!std::isfinite(sample.value) || sample.offset == 0) return {};
+    // All samples beyond the kink, and none beyond the next one.
+    const bool same = !known_ || sample.sides == sides_;
+    sides_ = sample.sides, known_ = true;
+    if (!same) return {};
+    return Rung{std::abs(sample.offset), (sample.value - request_->centre.value) / sample.offset};
+  }
+
   Probe* probe_;
-  Line line_;
-  double step_;
-  std::array<std::optional<Probe::Sample>, 13> samples_;
+  const Line* line_;
+  const SlopeRequest* request_;
+  Side side_;
+  KinkSides sides_;  // of the last sample on one side
+  bool known_ = false;
 };
 
-/// The stencil's value, unless its points lie on several sides (or not all on `sides`).
-std::optional<double> apply(const Stencil& stencil, Samples& samples, double centre,
-                            std::optional<KinkSides> sides) {
-  double sum = stencil.centre == 0 ? 0 : stencil.centre * centre;
-  for (std::size_t i = 0; i < stencil.offsets.size(); ++i) {
-    const Probe::Sample& sample = samples[stencil.offsets[i]];
-    if (!sides) sides = sample.sides;
-    if (!std::isfinite(sample.value) || sample.sides != *sides) return std::nullopt;
-    sum += stencil.weights[i] * sample.value;
+/// What a sweep settled on.
+struct Settled {
+  double value = 0, uncertainty = HUGE_VAL;
+};
+
+/// Follows the estimates of a sweep, from coarse to fine, and keeps the one that is known best.
+class Choice {
+ public:
+  void add(const Estimate& estimate) {
+    if (history_.empty()) {
+      history_.push_back({estimate.value, HUGE_VAL});
+      if (!best_) best_ = history_.back();
+      return;
+    }
+    // Two differences: steps that follow each other share most of their samples.
+    const Settled& last = history_.back();
+    const double before = history_.size() > 1 ? history_[history_.size() - 2].value : last.value;
+    Settled now{estimate.value, std::max({estimate.floor, std::abs(estimate.value - last.value),
+                                          std::abs(estimate.value - before)})};
+    const bool three = history_.size() > 1;
+    history_.push_back(now);
+    // The derivative is a limit: where finer steps settle on something else, so do we. Else the
+    // plateau that coarse steps see beside a narrow feature would count, or the trend of a
+    // staircase.
+    const bool overruled =
+        three && best_ &&
+        std::abs(now.value - best_->value) > margin * (now.uncertainty + best_->uncertainty);
+    if (!best_ || overruled || now.uncertainty < best_->uncertainty) {
+      best_ = now;
+      best_at_ = history_.size();
+    }
   }
-  return sum / (60 * samples.step());
+  std::size_t size() const { return history_.size(); }
+  /// Whether an estimate was confirmed by a second one.
+  bool confirmed() const { return best_ && std::isfinite(best_->uncertainty); }
+
+  const std::optional<Settled>& best() const { return best_; }
+  const Settled& last() const { return history_.back(); }
+  /// Whether the two last estimates are both within `distance` of `value`.
+  bool two_near(double value, double distance) const {
+    return history_.size() > 1 && std::abs(history_.back().value - value) <= distance &&
+           std::abs(history_[history_.size() - 2].value - value) <= distance;
+  }
+  /// Whether steps finer than the best's say that `value` is nearer the truth than the best.
+  bool finer_side_with(double value) const {
+    return std::any_of(history_.begin() + static_cast<std::ptrdiff_t>(best_at_), history_.end(),
+                       [&](const Settled& finer) {
+                         return std::abs(finer.value - value) <= 2 * finer.uncertainty &&
+                                std::abs(finer.value - best_->value) > 3 * finer.uncertainty;
+                       });
+  }
+
+ private:
+  static constexpr double margin = 10;
+  std::vector<Settled> history_;
+  std::optional<Settled> best_;
+  std::size_t best_at_ = 0;  // estimates of the history up to the best
+};
+
+constexpr std::size_t central_rungs = 3, one_sided_rungs = 5;
+constexpr double acceptance = 0.1;   // of the tolerance: two estimates as near end the sweep
+constexpr double swamped = 0.03;     // of the gradient's magnitude: a floor that ends it
+constexpr double fine_floor = 1e-3;  // of the magnitude, at the last look before acceptance
+constexpr double most_coarse = 256;  // of the first step, where noise asks for more
+constexpr double least_useful = 0x1p-6, least_of_zero = 0x1p-24;  // of the first step
+
+double step_at_floor(double noise, double floor) {
+  return floor > 0 ? central_floor(noise, 1) / floor : 0;
 }
 
-struct Estimate {
-  double value, uncertainty;
-};
+/// A step so small that nothing but the derivative at the point itself can be seen, though not
+/// well: does it contradict autodiff? Structure too fine for the steps of the sweep would.
+bool contradicted_at_the_point(Quotients& quotients, const SlopeRequest& request, double coarser) {
+  if (request.magnitude == 0) return false;
+  const double floor = fine_floor * request.magnitude;
+  const double step = std::max(3 * request.noise / floor, request.resolution);
+  if (step >= coarser) return false;
+  const std::optional<Rung> rung = quotients.at(step);
+  return rung && std::abs(rung->slope - request.autodiff) > 10 * floor;
+}
 
-/// Sweeps the step down until the stencil settles; nothing where no step keeps its sides.
-std::optional<Estimate> sweep(const Stencil& stencil, Probe& probe, const Line& line,
-                              const SlopeRequest& request, std::optional<KinkSides> sides) {
-  constexpr double least = 0x1p-40;  // of the first step: x + k h must stay apart
-  // The smallest useful step: noise reaches the tolerance, or has long been above it.
-  const double at_tolerance =
-      request.tolerance > 0 ? floor_of(stencil, request.noise, 1) / request.tolerance : HUGE_VAL;
-  const double smallest = std::clamp(at_tolerance, least * request.step, request.step / 64);
+/// Sweeps the step down until two estimates meet autodiff, or noise ends it; nothing where no step
+/// keeps its sides.
+std::optional<Settled> sweep(Side side, Probe& probe, const Line& line,
+                             const SlopeRequest& request) {
+  const bool central = side == Side::both;
+  const std::size_t count = central ? central_rungs : one_sided_rungs;
+  const double quiet = step_at_floor(request.noise, request.tolerance / 30);
+  const double first = std::clamp(quiet, request.step, most_coarse * request.step);
+  const double useful =  // the smallest step at which the tolerance can be told from noise
+      request.tolerance > 0
+          ? std::min(step_at_floor(request.noise, request.tolerance), least_useful * request.step)
+          : least_of_zero * request.step;
+  const double last =
+      request.magnitude > 0
+          ? std::min(step_at_floor(request.noise, swamped * request.magnitude), useful)
+          : useful;
+  const double accepted = acceptance * request.tolerance;
 
-  std::optional<double> previous;
-  std::optional<Estimate> best;
-  double flattest = HUGE_VAL;
-  for (Samples samples(probe, line, request.step); previous || samples.step() >= smallest;
-       samples.halve()) {
-    const std::optional<double> value = apply(stencil, samples, request.centre.value, sides);
-    if (!value) {
-      if (previous) break;  // a kink that wider points did not meet: trust what was there
+  Quotients quotients(probe, line, request, side);
+  Choice choice;
+  std::vector<Rung> rungs;
+  bool doubted = !central;
+  for (Steps steps(request, first);; steps.next()) {
+    const double end = std::max(choice.best() && central ? last : useful, request.resolution);
+    const bool begun = !rungs.empty() && choice.size() < 3;  // let it end
+    if (steps.step() < (begun ? end / 16 : end)) break;
+    const std::optional<Rung> rung = quotients.at(steps.step());
+    if (!rung) {
+      if (choice.confirmed()) break;  // a kink that wider steps did not meet: trust what was there
+      rungs.clear();
+      choice = {};
       continue;
     }
-    const double floor = floor_of(stencil, request.noise, samples.step());
-    if (std::abs(*value - request.autodiff) <= request.tolerance / 100) {
-      return Estimate{*value, floor};
-    }
-    if (previous) {
-      const double difference = std::abs(*value - *previous);
-      if (difference < flattest) {
-        flattest = difference;
-        best = {*value, std::max(difference, floor)};
+    rungs.push_back(*rung);
+    if (rungs.size() < count) continue;
+    choice.add(extrapolate(std::span(rungs).last(count), central, request.noise));
+    if (!doubted && choice.two_near(request.autodiff, accepted)) {
+      if (!contradicted_at_the_point(quotients, request, steps.step())) {
+        return Settled{choice.last().value, choice.last().uncertainty};
       }
-      if (difference <= std::max(request.tolerance / 20, floor)) break;
-      if (samples.step() < smallest) break;
+      doubted = true;
     }
-    previous = value;
   }
-  if (!best && previous) best = {*previous, HUGE_VAL};
+  std::optional<Settled> best = choice.best();
+  if (best && std::abs(best->value - request.autodiff) > request.tolerance && central &&
+      choice.finer_side_with(request.autodiff)) {
+    best->uncertainty = std::max(best->uncertainty, std::abs(best->value - request.autodiff));
+  }
   return best;
 }
 
 }  // namespace
 
-double central_floor(double noise, double step) { return floor_of(central, noise, step); }
+double central_floor(double noise, double step) {
+  // sum |weight| / step for three steps with the mean ratio.
+  constexpr double gain = 7;
+  return 3 * noise * gain / step;
+}
 
 Slope find_slope(Probe& probe, const Line& line, const SlopeRequest& request) {
-  if (const auto smooth = sweep(central, probe, line, request, request.centre.sides)) {
+  if (const auto smooth = sweep(Side::both, probe, line, request)) {
     return {smooth->value, smooth->value, smooth->uncertainty, false, true};
   }
-  const auto left = sweep(backward, probe, line, request, std::nullopt);
-  const auto right = sweep(forward, probe, line, request, std::nullopt);
+  const auto left = sweep(Side::left, probe, line, request);
+  const auto right = sweep(Side::right, probe, line, request);
   if (!left || !right) return {.kink = true};
   return {std::min(left->value, right->value), std::max(left->value, right->value),
           std::max(left->uncertainty, right->uncertainty), true, true};
+}
+
+std::vector<SweepStep> sweep_table(Probe& probe, const Line& line, const SlopeRequest& request,
+                                   double scale) {
+  Quotients quotients(probe, line, request, Side::both);
+  std::vector<SweepStep> table;
+  for (int exponent = 1; exponent <= 10; ++exponent) {
+    SweepStep& row = table.emplace_back();
+    row.step = scale * std::pow(10, -exponent);
+    std::vector<Rung> rungs;
+    for (const double factor : {1.0, 2.0 / 3, 0.4}) {
+      if (const auto rung = quotients.at(row.step * factor)) rungs.push_back(*rung);
+    }
+    row.floor = central_floor(request.noise, row.step);
+    row.numeric = rungs.size() == central_rungs ? extrapolate(rungs, true, request.noise).value
+                                                : std::numeric_limits<double>::quiet_NaN();
+    row.difference = row.numeric - request.autodiff;
+  }
+  return table;
 }
 
 }  // namespace chainrule::detail

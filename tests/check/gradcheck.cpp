@@ -125,8 +125,8 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_checked_is_refused) {
   refuses({.order = 4}, "order is 4");
   refuses({.entries = 0}, "entries is 0");
   refuses({.directions = -1}, "directions is -1");
-  refuses({.tolerance_entry = 0}, "tolerances are 0 and 1e-08");
-  refuses({.tolerance_norm = NAN}, "tolerances are 1e-08 and nan");
+  refuses({.tolerance_entry = 0}, "tolerances are 0 and 1e-10");
+  refuses({.tolerance_direction = NAN}, "tolerances are 1e-08 and nan");
   refuses({.threads = 0}, "threads is 0: expected 1 or more");
   refuses({.zero = {1}}, "zero names leaf 1 of 1");
   tape.clear();
