@@ -122,13 +122,14 @@ std::string to_json(const GradcheckReport& report);
 /// u 2^-6 max(1, |x|) down, u random in (1, 2) (larger where noise asks for it), so that no two
 /// steps are commensurate with each other or with structure of f. Two estimates in a row that meet
 /// autodiff within a tenth of the tolerance end the sweep, unless a last quotient, over a step so
-/// small that its noise is 1e-3 of the gradient, contradicts them. Else the sweep goes on to where
+/// small that its noise is 1e-4 of the gradient, contradicts them. Else the sweep goes on to where
 /// noise swamps the gradient, and the flattest three in a row count; finer ones that settle on
 /// another value overrule coarser ones. So features of f much narrower than the first step are
 /// found, and a staircase is not taken for its trend.
 ///
 /// Noise: sigma of f by difference tables (More and Wild, Estimating computational noise, SIAM J.
-/// Sci. Comput. 33, 2011) along random directions, at least eps |f| / 4; the floor of a stencil
+/// Sci. Comput. 33, 2011) along random directions, at least eps |f| / 4 and an eighth of what
+/// first-order analysis of the graph's rounding errors expects; the floor of a stencil
 /// with coefficients c_k is 3 sigma sum |c_k|. The uncertainty of an estimate is its floor or its
 /// difference from the two before it, whichever is larger. An entry beyond the tolerance is wrong
 /// where its error is above tolerance + 10 uncertainties, and undecided otherwise, or while a finer

@@ -42,20 +42,19 @@ namespace {
 /// What difference tables show at one step size.
 struct Noise {
   double sigma = 0, largest = 0;
-  bool moves = false;  // whether f is another one at most points than at the one before
 };
 
 /// `size(x)` is the largest step of an entry x.
 template <class Size>
 Noise difference_tables(Probe& probe, std::size_t leaf, const Random& random, Size size) {
   constexpr int lines = 2, points = 12, order = 4;
-  // Of a k-th difference of white noise the variance is (2k)! / (k!)^2 sigma^2.
-  constexpr double gain = 70;
+  // Of a k-th difference of white noise the variance is (2k)! / (k!)^2 sigma^2; the median of the
+  // absolute value of a normal variable is 0.6745 standard deviations.
+  const double gain = 0.6745 * std::sqrt(70.0);
   const Tensor<double>& point = probe.point(leaf);
   std::vector<double> direction(static_cast<std::size_t>(point.size()));
   Noise noise;
-  double squares = 0;
-  int count = 0, moves = 0;
+  std::vector<double> differences;
   std::uint64_t next = 0;
   for (int line = 0; line < lines; ++line) {
     for (std::int64_t i = 0; i < point.size(); ++i) {
@@ -65,17 +64,19 @@ Noise difference_tables(Probe& probe, std::size_t leaf, const Random& random, Si
     for (std::size_t k = 0; k < points; ++k) {
       table[k] = probe.at({leaf, -1, direction}, static_cast<double>(k)).value;
       if (std::isfinite(table[k])) noise.largest = std::max(noise.largest, std::abs(table[k]));
-      moves += k > 0 && table[k] != table[k - 1];
     }
     for (std::size_t k = 1; k <= order; ++k) {
       for (std::size_t i = points - 1; i >= k; --i) table[i] -= table[i - 1];
     }
     for (std::size_t i = order; i < points; ++i) {
-      if (std::isfinite(table[i])) squares += table[i] * table[i] / gain, ++count;
+      if (std::isfinite(table[i])) differences.push_back(std::abs(table[i]));
     }
   }
-  noise.sigma = count > 0 ? std::sqrt(squares / count) : 0;
-  noise.moves = 2 * moves > lines * (points - 1);
+  if (!differences.empty()) {
+    const auto middle = differences.begin() + std::ssize(differences) / 2;
+    std::nth_element(differences.begin(), middle, differences.end());
+    noise.sigma = *middle / gain;
+  }
   return noise;
 }
 
@@ -88,7 +89,7 @@ double measure_noise(Probe& probe, std::size_t leaf, const Random& random) {
   // Far above the spacing of x, and below what curves most functions: what is left is rounding.
   Noise noise = difference_tables(probe, leaf, random, at_least_one(-30));
   const auto consider = [&noise](const Noise& other) {
-    if (other.moves) noise.sigma = std::min(noise.sigma, other.sigma);
+    noise.sigma = std::min(noise.sigma, other.sigma);
   };
   consider(difference_tables(probe, leaf, random, at_least_one(-40)));
   consider(difference_tables(probe, leaf, random,

@@ -39,9 +39,10 @@ class Probe {
 };
 
 /// Standard deviation of the rounding errors of f when a leaf moves: difference tables of fourth
-/// order along random directions, at least eps |f| / 4. Of several step sizes the one that shows
-/// least counts, since structure of f adds to what is there; but not one so small that f mostly
-/// stands still.
+/// order along random directions, at least eps |f| / 4. It is taken from the median of the
+/// differences, so that a jump or a kink in the table does not count; of several step sizes the one
+/// that shows least counts, since structure of f adds to what is there. At the smallest f may stand
+/// still: what rounding does then, Recording::expected_rounding knows.
 double measure_noise(Probe& probe, std::size_t leaf, const Random& random);
 
 }  // namespace chainrule::detail

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
 
 namespace chainrule::detail {
 
@@ -74,6 +75,28 @@ void Recording::copy_graph(V y, std::span<const V> original,
     copies[id] = tape_.record(*node.op, inputs, node.attributes, node.location);
   }
   f_ = copies[y.id()];
+}
+
+double Recording::expected_rounding() {
+  std::vector<bool> varies(tape_.size());
+  for (const V leaf : leaves_) varies[leaf.id()] = true;
+  std::vector<V> values;
+  for (NodeId id = 0; id <= f_.id(); ++id) {
+    for (const NodeId in : tape_.node(id).inputs) varies[id] = varies[id] || varies[in];
+    if (varies[id] && tape_.node(id).op->forward) values.push_back(tape_.var(id));
+  }
+  if (values.empty()) return 0;
+  double squares = 0;
+  const std::span<const V> adjoints = tape_.gradients(f_, values, {}, {}, false);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto value = values[i].value(), adjoint = adjoints[i].value();
+    for (std::int64_t k = 0; k < value.size(); ++k) {
+      const double error = value[k] * adjoint[k];
+      if (std::isfinite(error)) squares += error * error;
+    }
+  }
+  const double sum = std::sqrt(squares) * std::numeric_limits<double>::epsilon() / 4;
+  return std::isfinite(sum) ? sum : 0;
 }
 
 std::vector<bool> Recording::replays(const Recording& other,

@@ -37,6 +37,10 @@ class Recording {
   Var<double> f() const { return f_; }
   /// df / dleaf.
   TensorView<const double> gradient(std::size_t leaf) const { return gradient_[leaf].value(); }
+  /// Standard deviation of the rounding errors of f that first-order analysis expects: eps / 4 of
+  /// every value that depends on the leaves, carried to f by its adjoint, the squares added up. It
+  /// overestimates where operations are exact.
+  double expected_rounding();
   /// For each leaf, whether a plan of this recording gives the gradient that `other`, made at
   /// `point`, has there, in every bit.
   std::vector<bool> replays(const Recording& other, const std::vector<Tensor<double>>& point) const;

@@ -163,7 +163,7 @@ class Choice {
 constexpr std::size_t central_rungs = 3, one_sided_rungs = 5;
 constexpr double acceptance = 0.1;   // of the tolerance: two estimates as near end the sweep
 constexpr double swamped = 0.03;     // of the gradient's magnitude: a floor that ends it
-constexpr double fine_floor = 1e-3;  // of the magnitude, at the last look before acceptance
+constexpr double fine_floor = 1e-4;  // of the magnitude, at the last look before acceptance
 constexpr double most_coarse = 256;  // of the first step, where noise asks for more
 constexpr double least_useful = 0x1p-6, least_of_zero = 0x1p-24;  // of the first step
 
