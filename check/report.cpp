@@ -169,15 +169,24 @@ std::string to_json(const GradcheckReport& report) {
 std::string to_string(const CompareReport& report) {
   std::string text = fmt::format("compare: {}\n", to_string(report.verdict));
   const std::size_t width = widest_name(report.rows);
-  text += fmt::format("{:<{}} {:>14} {:>10} {:>10} {:>10}  {}\n", "name", width, "shape",
-                      "norm-wise", "entry", "tolerance", "verdict");
+  const auto shapes = [](const Comparison& row) {
+    return row.shape == row.hand_shape
+               ? to_string(row.shape)
+               : fmt::format("{} for {}", to_string(row.hand_shape), to_string(row.shape));
+  };
+  std::size_t shape_width = 14;
+  for (const Comparison& row : report.rows) shape_width = std::max(shape_width, shapes(row).size());
+  text += fmt::format("{:<{}} {:>{}} {:>10} {:>10} {:>10} {:>10}  {}\n", "name", width, "shape",
+                      shape_width, "norm-wise", "entry", "noise", "tolerance", "verdict");
   for (const Comparison& row : report.rows) {
-    text += fmt::format("{:<{}} {:>14} {:>10.1e} {:>10.1e} {:>10.1e}  {}\n", row.name, width,
-                        to_string(row.shape), row.norm_error, row.max_error, row.tolerance,
-                        to_string(row.verdict));
+    const std::string noise = row.noise ? fmt::format("{:.1e}", *row.noise) : "-";
+    text += fmt::format("{:<{}} {:>{}} {:>10.1e} {:>10.1e} {:>10} {:>10.1e}  {}\n", row.name, width,
+                        shapes(row), shape_width, row.norm_error, row.max_error, noise,
+                        row.tolerance, to_string(row.verdict));
   }
   for (const Comparison& row : report.rows) {
-    if (!row) text += to_string(row) + "\n";
+    if (row.verdict != Verdict::pass) text += to_string(row) + "\n";
+    if (!row.note.empty()) text += fmt::format("{}: {}\n", row.name, row.note);
   }
   return text;
 }
@@ -199,6 +208,8 @@ std::string to_json(const CompareReport& report) {
                             {"verdict", word(row.verdict)},
                             {"reason", row.reason},
                             {"tolerance", row.tolerance},
+                            {"noise", row.noise ? Json(*row.noise) : Json()},
+                            {"note", row.note},
                             {"norm_error", row.norm_error},
                             {"max_error", row.max_error},
                             {"worst_entry", place_of(row.shape, row.worst)},
