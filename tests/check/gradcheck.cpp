@@ -83,6 +83,10 @@ BOOST_AUTO_TEST_CASE(a_report_prints_on_one_screen) {
   int count = 0;
   for (std::string line; std::getline(lines, line); ++count) BOOST_TEST(line.size() < 140u);
   BOOST_TEST(count <= 6);
+  // Every reason once; the error beside the values.
+  const std::size_t place = text.find("3 of 3 entries are wrong");
+  BOOST_TEST(text.find("3 of 3 entries are wrong", place + 1) == std::string::npos);
+  BOOST_TEST(has(text, ", off by 5.0e-01 of the largest entry"));
 
   const boost::test_tools::assertion_result result = passes(report);
   BOOST_TEST(!result);
@@ -127,8 +131,73 @@ BOOST_AUTO_TEST_CASE(what_cannot_be_checked_is_refused) {
   refuses({.directions = -1}, "directions is -1");
   refuses({.tolerance_entry = 0}, "tolerances are 0 and 1e-10");
   refuses({.tolerance_direction = NAN}, "tolerances are 1e-08 and nan");
+  refuses({.points = 0}, "points is 0: expected 1 or more");
+  refuses({.points = 2}, "0 domains for 1 leaves: expected one for each");
+  refuses({.domains = {{0, 1}, {0, 1}}}, "2 domains for 1 leaves");
+  refuses({.domains = {{1, 0}}}, "a domain from 1 to 0: expected finite numbers in order");
+  refuses({.domains = {{0, INFINITY}}}, "a domain from 0 to inf");
   refuses({.threads = 0}, "threads is 0: expected 1 or more");
   refuses({.zero = {1}}, "zero names leaf 1 of 1");
   tape.clear();
   check_error<UsageError>([&] { gradcheck(y, {a}); }, "a stale Var is used");
+}
+
+BOOST_AUTO_TEST_CASE(errors_name_the_users_line) {
+  const auto f = [](auto a) { return exp(a); };
+  check_error<UsageError>([&] { gradcheck(GradcheckOptions{.order = 4}, f, x); }, "order is 4");
+  // What the callable throws names its own line, and a rule's the forward operation's.
+  check_error<ShapeError>([&] { gradcheck([](auto a, auto b) { return matmul(b, a); }, x, w); },
+                          "inner dimensions");
+}
+
+// --- several points ----------------------------------------------------------------------------
+
+namespace {
+
+/// x^2; its gradient is wrong above 5.
+constexpr Op<double> wrong_above_5{"wrong_above_5", [](const Call& call) { return call.input(0); },
+                                   [](const Evaluation<double>& e) {
+                                     for (std::int64_t i = 0; i < e.output().size(); ++i)
+                                       e.output()[i] = e.input(0)[i] * e.input(0)[i];
+                                   },
+                                   [](const Adjoint<double>& n, int) {
+                                     const V a = n.input(0);
+                                     return n.cotangent() * (2 * a + greater(a, a * 0 + 5));
+                                   }};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(points_are_drawn_from_the_domain_of_each_leaf) {
+  const Tensor<double> a({2}, {1, 2}), b({2}, {-1, -3});
+  const auto f = [](auto p, auto q) { return p.tape().record(wrong_above_5, {p}) * q; };
+  BOOST_TEST(passes(gradcheck(f, a, b)));
+  BOOST_TEST(
+      passes(gradcheck(GradcheckOptions{.points = 8, .domains = {{-4, 4.9}, {5, 9}}}, f, a, b)));
+  const auto report =
+      gradcheck(GradcheckOptions{.points = 8, .domains = {{5.1, 6}, {-1, -0.5}}}, f, a, b);
+  BOOST_TEST(!report);
+  const LeafReport &first = report.leaves[0], &second = report.leaves[1];
+  BOOST_TEST(first.checked == 16);
+  BOOST_TEST(first.failures == 14);  // at all points but the given one
+  BOOST_TEST(first.point > 0);
+  BOOST_TEST((second.verdict == Verdict::pass));
+  BOOST_TEST(second.checked == 16);
+  BOOST_TEST(has(to_string(report), "(at point "));
+  BOOST_TEST(has(to_string(report), "8 points"));
+  BOOST_TEST(nlohmann::json::parse(to_json(report))["points"] == 8);
+  // The gradient of p has an extreme on the domain's: 2 p q with |q| <= 1 / 2 ... 1.
+  BOOST_TEST(second.largest < 36 * 1.5);
+}
+
+BOOST_AUTO_TEST_CASE(a_zero_gradient_at_one_point_of_many_is_no_failure) {
+  const Tensor<double> a({1}, {-1.0});
+  const auto f = [](auto p) { return relu(p); };
+  BOOST_TEST(gradcheck(f, a).leaves[0].vacuous);
+  BOOST_TEST(!gradcheck(f, a));
+  const auto some = gradcheck(GradcheckOptions{.points = 10, .domains = {{-1, 1}}}, f, a);
+  BOOST_TEST((some.verdict == Verdict::pass), to_string(some));
+  BOOST_TEST(some.leaves[0].checked == 10);
+  const auto none = gradcheck(GradcheckOptions{.points = 10, .domains = {{-2, -1}}}, f, a);
+  BOOST_TEST(!none);
+  BOOST_TEST(none.leaves[0].vacuous);
 }

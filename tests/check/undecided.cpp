@@ -139,11 +139,11 @@ constexpr Op<double> sigmoid_with{
 /// Ten sigmoid layers of 64 with fan-in weights, `op` in place of the first.
 GradcheckReport check_ten_layers(const Op<double>& op) {
   support::Source source(seed);
-  const networks::Network network(source, {50, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 10}, 20, 1);
+  const networks::Network network(source, {50, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 10}, 10, 1);
   networks::Recorded recorded(network, [&op](V z, int layer) {
     return layer == 1 ? z.tape().record(op, {z}) : sigmoid(z);
   });
-  return gradcheck(recorded.loss, recorded.weights, {.entries = 20});
+  return gradcheck(recorded.loss, recorded.weights, {.entries = 8});
 }
 
 }  // namespace
@@ -158,6 +158,38 @@ BOOST_AUTO_TEST_CASE(ten_sigmoid_layers_cannot_be_decided) {
   BOOST_TEST((first.verdict == Verdict::cannot_decide));
   BOOST_TEST(first.undecided > 0);
   BOOST_TEST((last.verdict == Verdict::pass));
+
+  // The step sweep shows why: what steps gain, noise takes.
+  BOOST_REQUIRE(first.sweep.size() == 10u);
+  BOOST_TEST(first.sweep.front().step == 0.1, boost::test_tools::tolerance(1e-12));
+  BOOST_TEST(first.sweep.back().step == 1e-10, boost::test_tools::tolerance(1e-12));
+  for (std::size_t i = 0; i < 10; ++i) {
+    const SweepStep& row = first.sweep[i];
+    BOOST_TEST(row.floor > first.largest * 1e-9 * (i == 0 ? 0.1 : 1));
+    BOOST_TEST(std::abs(row.difference) < 1e-3 * first.largest + row.floor);
+    if (i > 0) BOOST_TEST(row.floor > 5 * first.sweep[i - 1].floor);
+  }
+  BOOST_TEST(last.sweep.empty());
+  const std::string text = to_string(report);
+  BOOST_TEST(text.find("at ten steps:\n") != std::string::npos);
+  BOOST_TEST(text.find("    1e-10 ") != std::string::npos);
+  BOOST_TEST(std::count(text.begin(), text.end(), '\n') < 40);
+}
+
+BOOST_AUTO_TEST_CASE(a_sample_without_a_direction_that_decides_cannot_be_decided) {
+  // Each entry is clear of its kink, but some entry is near one along any direction.
+  support::Source source(seed);
+  Tensor<double> x = source.tensor({500, 10}, 0.1, 1);
+  for (std::int64_t i = 0; i < 2500; ++i) x[i] = 1e-13;
+  const auto f = [](auto v) { return relu(v); };
+  const auto report = gradcheck(GradcheckOptions{.entries = 1}, f, x);
+  const LeafReport& leaf = report.leaves[0];
+  BOOST_TEST(leaf.failures + leaf.undecided == 0);
+  BOOST_TEST(leaf.directions == 0);
+  BOOST_TEST(leaf.undecided_directions == 3);
+  BOOST_TEST((report.verdict == Verdict::cannot_decide), to_string(report));
+  BOOST_TEST(leaf.sweep_of_direction);
+  BOOST_TEST(report.reason.find("none of 3 directions") != std::string::npos);
 }
 
 BOOST_AUTO_TEST_CASE(what_stands_out_of_the_noise_is_wrong_even_there) {
