@@ -22,17 +22,21 @@ enum class GradcheckMode {
 
 /// An interval that entries are drawn from, uniformly. It should keep clear of poles.
 struct Domain {
-  double low = -1, high = 1;
+  double low = -1;  ///< its lower end
+  double high = 1;  ///< its upper end
 };
 
+/// What is checked, how closely, and with which random numbers.
 struct GradcheckOptions {
   /// 1 to 3. Order n checks the derivative of the (n-1)-th autodiff derivative, contracted with
   /// random directions: f_1 = f, f_{n+1} = sum_i <r_i, d f_n / dx_i>. It does not check the lower
   /// orders.
   int order = 1;
+  /// Which entries, and whether directions as well.
   GradcheckMode mode = GradcheckMode::automatic;
   /// Size of a sample. The entry that autodiff calls the largest is always in it.
   std::int64_t entries = 120;
+  /// Random directions of unit 2-norm a leaf, where there are any.
   int directions = 3;
   /// Largest error of an entry, relative to the largest entry of the leaf's gradient.
   double tolerance_entry = 1e-8;
@@ -57,7 +61,7 @@ struct GradcheckOptions {
 
 /// One line of a step sweep.
 struct SweepStep {
-  double step = 0;
+  double step = 0;        ///< the widest of the stencil
   double numeric = 0;     ///< NaN where a kink or a value that is not finite is in the way
   double difference = 0;  ///< numeric - autodiff
   double floor = 0;       ///< what rounding alone may make of it
@@ -67,12 +71,12 @@ struct SweepStep {
 /// numeric one, where autodiff says zero everywhere). Of several points, counts are added up, the
 /// errors are the largest, and the rest is that of the worst point.
 struct LeafReport {
-  std::string name;  ///< the Var's, or "input 0" by its position
-  Shape shape;
-  Verdict verdict = Verdict::pass;
-  std::string reason;            ///< why it is not a pass; else empty
-  std::int64_t checked = 0;      ///< entries that the stencil has looked at
-  std::int64_t failures = 0;     ///< of these, entries that are wrong
+  std::string name;                 ///< the Var's, or "input 0" by its position
+  Shape shape;                      ///< its shape
+  Verdict verdict = Verdict::pass;  ///< on this leaf
+  std::string reason;               ///< why it is not a pass; else empty
+  std::int64_t checked = 0;         ///< entries that the stencil has looked at
+  std::int64_t failures = 0;        ///< of these, entries that are wrong
   std::int64_t undecided = 0;    ///< entries off by more than the tolerance, but not than the noise
   std::int64_t kinks = 0;        ///< entries at a kink that lie within the one-sided slopes
   int directions = 0;            ///< directions that could decide
@@ -82,23 +86,27 @@ struct LeafReport {
   double direction_error = 0;    ///< as tolerance_direction says; the worst
   double noise_floor = 0;        ///< of the stencil at its first step, relative to the largest
   std::int64_t worst = 0;        ///< row-major index of the worst entry (a failing one comes first)
-  double worst_autodiff = 0, worst_numeric = 0;  ///< its two values
-  int point = 0;                                 ///< 0 for the given point
-  bool vacuous = false;  ///< the gradient is zero (at every point) and not declared so
-  /// Where the verdict is "cannot decide": the stencil at ten steps, for the worst entry, or where
-  /// all entries were decided for the worst direction.
+  double worst_autodiff = 0;     ///< that entry as autodiff has it
+  double worst_numeric = 0;      ///< and by the stencil
+  int point = 0;                 ///< the worst; 0 for the given one
+  bool vacuous = false;          ///< the gradient is zero (at every point) and not declared so
+  /// Where the verdict is "cannot decide": the stencil at ten steps, 1e-1 to 1e-10 times max(1,
+  /// |x|), for the worst entry, or where all entries were decided for the first direction that was
+  /// not.
   std::vector<SweepStep> sweep;
-  bool sweep_of_direction = false;
+  bool sweep_of_direction = false;  ///< which of the two
 };
 
+/// What gradcheck found, leaf by leaf, and the options that it was found with.
 struct GradcheckReport {
-  Verdict verdict = Verdict::pass;
-  std::string reason;  ///< the first leaf's that is not a pass, with its name; else empty
-  int order = 1;
-  std::uint64_t seed = 0;
-  int points = 1;
-  double tolerance_entry = 0, tolerance_direction = 0;
-  std::vector<LeafReport> leaves;
+  Verdict verdict = Verdict::pass;  ///< the worst of the leaves', or that of the check as a whole
+  std::string reason;              ///< the first leaf's that is not a pass, with its name; or empty
+  int order = 1;                   ///< of the derivative that was checked
+  std::uint64_t seed = 0;          ///< as in the options
+  int points = 1;                  ///< as in the options
+  double tolerance_entry = 0;      ///< as in the options
+  double tolerance_direction = 0;  ///< as in the options
+  std::vector<LeafReport> leaves;  ///< in the order in which they were given
 
   /// False only for a failure: "cannot decide" is none.
   explicit operator bool() const { return verdict != Verdict::fail; }
@@ -153,6 +161,7 @@ std::string to_json(const GradcheckReport& report);
 GradcheckReport gradcheck(Var<double> y, std::span<const Var<double>> leaves,
                           const GradcheckOptions& options = {},
                           SourceLocation location = SourceLocation::current());
+/// The same for a braced list of leaves.
 inline GradcheckReport gradcheck(Var<double> y, std::initializer_list<Var<double>> leaves,
                                  const GradcheckOptions& options = {},
                                  SourceLocation location = SourceLocation::current()) {
@@ -182,6 +191,7 @@ GradcheckReport gradcheck(const GradcheckOptions& options, F f, detail::FirstTen
                           tape.input(tensors, first.location)...};
   return gradcheck(std::apply(f, leaves), leaves, options, first.location);
 }
+/// The same with the default options.
 template <class F, std::same_as<Tensor<double>>... Tensors>
 GradcheckReport gradcheck(F f, detail::FirstTensor first, const Tensors&... tensors) {
   return gradcheck(GradcheckOptions{}, f, first, tensors...);
