@@ -4,7 +4,7 @@ namespace chainrule {
 
 template <class T>
 Var<T> Linear<T>::operator()(Var<T> x, SourceLocation location) const {
-  Tape<T>& tape = x.tape();
+  Tape<T>& tape = x.tape(location);
   const Var<T> w = tape.parameter(*weights, location);
   if (!bias) return matmul(x, w, Transpose::none, location);
   return linear(x, w, tape.parameter(*bias, location), location);

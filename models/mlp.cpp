@@ -61,52 +61,55 @@ Mlp<T>::Mlp(MlpOptions options, SourceLocation location)
       initialise_bias(parameter, options_.initialiser, options_.seed, stream);
     }
   }
-  make_layers();
 }
 
 template <class T>
-Mlp<T>::Mlp(const Mlp& other) : options_(other.options_), parameters_(other.parameters_) {
-  make_layers();
-}
+Mlp<T>::Mlp(Mlp&& other) noexcept
+    : options_(std::exchange(other.options_, {})), parameters_(std::move(other.parameters_)) {}
 
 template <class T>
 Mlp<T>& Mlp<T>::operator=(Mlp other) noexcept {
   std::swap(options_, other.options_);
-  std::swap(parameters_, other.parameters_);
-  std::swap(layers_, other.layers_);
+  if (parameters_.same_layout(other.parameters_)) {
+    parameters_ = other.parameters_;
+  } else {
+    parameters_.state_.swap(other.parameters_.state_);
+  }
   return *this;
 }
 
 template <class T>
-void Mlp<T>::make_layers() {
-  const bool biases = options_.bias == Bias::per_layer;
-  for (std::size_t l = 0; l + 1 < options_.widths.size(); ++l) {
-    if (biases) {
-      layers_.push_back({&parameters_[2 * l], &parameters_[2 * l + 1]});
-    } else {
-      layers_.push_back({&parameters_[l], nullptr});
-    }
-  }
+Linear<T> Mlp<T>::layer(std::size_t index) const {
+  if (options_.bias == Bias::trick) return {&parameters_[index], nullptr};
+  return {&parameters_[2 * index], &parameters_[2 * index + 1]};
 }
 
 template <class T>
 Var<T> Mlp<T>::operator()(Tape<T>& tape, Var<T> x, SourceLocation location) const {
-  if (x.shape().rank() != 2 || x.shape()[1] != options_.widths.front()) {
+  if (options_.widths.empty()) {
+    throw UsageError("Mlp", "a model that was moved from is used", location);
+  }
+  const std::size_t layers = options_.widths.size() - 1;
+  if (parameters_.size() != (options_.bias == Bias::trick ? layers : 2 * layers)) {
+    throw UsageError("Mlp", "its parameters were moved away or exchanged for others", location);
+  }
+  const Shape shape = x.shape(location);
+  if (shape.rank() != 2 || shape[1] != options_.widths.front()) {
     throw ShapeError(
         "Mlp",
-        fmt::format("input {} for {}: expected (B, {}){}", to_string(x.shape()), topology(),
+        fmt::format("input {} for {}: expected (B, {}){}", to_string(shape), topology(),
                     options_.widths.front(),
                     options_.bias == Bias::trick ? ", the last column being ones" : ""),
         location);
   }
-  tape.set_automatic_name(x, "X");
+  tape.set_automatic_name(x, "X", location);
   Var<T> a = x;
-  for (std::size_t l = 1; l <= layers_.size(); ++l) {
-    const Var<T> z = layers_[l - 1](a, location);
-    tape.set_automatic_name(z, fmt::format("Z{}", l));
-    if (l == layers_.size()) return z;
+  for (std::size_t l = 1; l <= layers; ++l) {
+    const Var<T> z = layer(l - 1)(a, location);
+    tape.set_automatic_name(z, fmt::format("Z{}", l), location);
+    if (l == layers) return z;
     a = activate(options_.activation, z, location);
-    tape.set_automatic_name(a, fmt::format("A{}", l));
+    tape.set_automatic_name(a, fmt::format("A{}", l), location);
   }
   return a;
 }

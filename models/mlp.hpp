@@ -41,17 +41,17 @@ class Mlp {
  public:
   /// Draws the weights. Throws ShapeError for fewer than two widths, or a width below 1.
   explicit Mlp(MlpOptions options, SourceLocation location = SourceLocation::current());
-  /// The same network with parameters of its own, equal to the other's.
-  Mlp(const Mlp& other);
-  /// Takes the parameters over, which keep their addresses; `other` may only be assigned to.
-  Mlp(Mlp&&) noexcept = default;
-  /// Becomes `other`; the parameters that this model had are gone, and what was recorded of them.
+  Mlp(const Mlp& other) = default;
+  /// The parameters keep their addresses. What was moved from may be assigned to or destroyed; every
+  /// other use throws UsageError.
+  Mlp(Mlp&& other) noexcept;
+  /// Where widths and bias style are equal, the parameters keep their addresses: tapes and plans of
+  /// this model stay valid, and see another version. Otherwise they are other parameters, and tapes
+  /// and plans of this model must not be used any more, as when it is destroyed.
   Mlp& operator=(Mlp other) noexcept;
   /// The same network, its parameters rounded to T: train in float, check in double.
   template <class U>
-  explicit Mlp(const Mlp<U>& other) : options_(other.options()), parameters_(other.parameters()) {
-    make_layers();
-  }
+  explicit Mlp(const Mlp<U>& other) : options_(other.options()), parameters_(other.parameters()) {}
 
   /// Records the forward pass of x (B, widths.front()) and returns the logits (B, widths.back()).
   /// Names the nodes X, W1, b1, Z1, A1, ..., with a suffix #2 where a name is taken.
@@ -65,17 +65,16 @@ class Mlp {
   const Parameters<T>& parameters() const { return parameters_; }
   /// Number of trainable numbers: 50,880 for 785-64-10 under the bias trick.
   std::int64_t parameter_count() const { return parameters_.count(); }
-  /// What it was made from.
-  const MlpOptions& options() const { return options_; }
+  const MlpOptions& options() const { return options_; }  ///< no widths once moved from
   /// "785-64-10".
   std::string topology() const;
 
  private:
-  void make_layers();
+  /// The layer of that index. It is made where it is used: parameters() may have been assigned to.
+  Linear<T> layer(std::size_t index) const;
 
   MlpOptions options_;
   Parameters<T> parameters_;
-  std::vector<Linear<T>> layers_;
 };
 
 extern template class Mlp<float>;

@@ -5,9 +5,13 @@
 #include <chainrule/autograd/storage/tensor.hpp>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace chainrule {
+
+template <class T>
+class Mlp;
 
 /// Name and shape of a parameter that is to be made.
 struct ParameterSpec {
@@ -17,20 +21,24 @@ struct ParameterSpec {
 
 /// Named parameters in one flat block, in the order given, and their gradients in another of the
 /// same order: an optimizer is one loop over two arrays, and a snapshot one copy. The parameters
-/// keep their addresses when the block is moved; a copy is a block of its own.
+/// keep their addresses when the block is moved; a copy is a block of its own. A block must outlive
+/// the tapes and plans that read it. One that was moved from may be assigned to; every other use of
+/// it throws UsageError.
 template <class T>
 class Parameters {
  public:
-  /// All zero. Throws NameError for a name that is given twice.
+  /// All zero. Throws NameError for a name that is given twice, ShapeError for more numbers than can
+  /// be addressed.
   explicit Parameters(std::vector<ParameterSpec> specs);
   /// A block of its own with equal values and gradients.
   Parameters(const Parameters& other);
-  /// Becomes a copy; the parameters that it had are gone, and what was recorded of them.
-  Parameters& operator=(const Parameters& other);
-  /// Takes the block over; `other` may only be assigned to.
   Parameters(Parameters&&) noexcept = default;
-  /// Takes the block over; the parameters that it had are gone, and what was recorded of them.
-  Parameters& operator=(Parameters&&) noexcept = default;
+  /// Copies values and gradients into the block that is there: its parameters keep their addresses,
+  /// so that layers, tapes and plans which refer to them stay valid, and see another version. Throws
+  /// ShapeError, changing nothing, unless names and shapes are equal; a block that was moved from
+  /// takes any.
+  Parameters& operator=(const Parameters& other);
+  Parameters& operator=(Parameters&& other);
   /// The same parameters, rounded to T: train in float, check in double.
   template <class U>
   explicit Parameters(const Parameters<U>& other) : Parameters(other.specs()) {
@@ -39,37 +47,50 @@ class Parameters {
     for (std::int64_t i = 0; i < to.size(); ++i) to[i] = static_cast<T>(from[i]);
   }
 
+  /// Whether names and shapes are equal, in order; false for a block that was moved from.
+  bool same_layout(const Parameters& other) const noexcept;
   /// Number of parameters, as tensors.
-  std::size_t size() const { return state_->parameters.size(); }
-  /// Parameter 0 <= i < size(), unchecked, in the order given.
-  Parameter<T>& operator[](std::size_t i) { return *state_->parameters[i]; }
-  /// The same, for reading.
-  const Parameter<T>& operator[](std::size_t i) const { return *state_->parameters[i]; }
+  std::size_t size() const { return state().parameters.size(); }
+  Parameter<T>& operator[](std::size_t i) { return *state().parameters[i]; }
+  const Parameter<T>& operator[](std::size_t i) const { return *state().parameters[i]; }
   /// The parameter of that name. Throws NameError, with the names that there are.
-  Parameter<T>& find(std::string_view name);
+  Parameter<T>& find(std::string_view name,
+                     SourceLocation location = SourceLocation::current()) {
+    return *state().parameters[index_of(name, location)];
+  }
+  const Parameter<T>& find(std::string_view name,
+                           SourceLocation location = SourceLocation::current()) const {
+    return *state().parameters[index_of(name, location)];
+  }
   /// Number of trainable numbers.
-  std::int64_t count() const { return state_->values.size(); }
-  /// Names and shapes, in order: what another block of the same form is made from.
+  std::int64_t count() const { return state().values.size(); }
   std::vector<ParameterSpec> specs() const;
 
   /// All values, flat.
-  TensorView<const T> values() const { return state_->values; }
+  TensorView<const T> values() const { return state().values; }
   /// All values, for writing: raises the version of every parameter.
   TensorView<T> mutable_values() {
-    ++state_->version;
-    return state_->values;
+    ++state().version;
+    return state().values;
   }
   /// All gradients, flat, in the order of the values: where a training plan leaves them.
-  TensorView<T> gradients() { return state_->gradients; }
-  /// The same, for reading.
-  TensorView<const T> gradients() const { return TensorView<const T>(state_->gradients.view()); }
+  TensorView<T> gradients() { return state().gradients; }
+  TensorView<const T> gradients() const { return std::as_const(state().gradients).view(); }
 
  private:
+  friend class Mlp<T>;
   struct State {
     Tensor<T> values, gradients;
     std::uint64_t version = 0;
     std::vector<std::unique_ptr<Parameter<T>>> parameters;
   };
+  State& state() const {
+    if (!state_) throw_moved_from();
+    return *state_;
+  }
+  [[noreturn]] static void throw_moved_from();
+  std::size_t index_of(std::string_view name, SourceLocation location) const;
+
   std::unique_ptr<State> state_;
 };
 

@@ -54,6 +54,7 @@ std::vector<NamedTensor> state_dict(const Mlp<T>& model) {
   const Parameters<T>& parameters = model.parameters();
   const bool trick = options.bias == Bias::trick;
   std::vector<NamedTensor> result;
+  result.reserve(parameters.size() + 1);
   for (std::size_t l = 0; l + 1 < options.widths.size(); ++l) {
     const TensorView<const T> w = parameters[trick ? l : 2 * l].value();
     const std::int64_t inputs = w.shape()[0] - (trick && l == 0 ? 1 : 0);

@@ -1,11 +1,15 @@
 // Topologies, names, initial weights and copies of an Mlp.
 #include <chainrule/autograd/storage/random.hpp>
 #include <chainrule/models/mlp.hpp>
+#include <chainrule/models/state_dict.hpp>
 
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "tests/support.hpp"
+
 using namespace chainrule;
+using namespace support;
 
 namespace {
 
@@ -191,4 +195,60 @@ BOOST_AUTO_TEST_CASE(bad_input_is_named) {
   Tape<float> tape;
   BOOST_TEST(message([&] { model(tape, tape.input(x), {}); }) ==
              "[Mlp] input (32, 784) for 785-64-10: expected (B, 785), the last column being ones");
+}
+
+BOOST_AUTO_TEST_CASE(a_model_whose_parameters_are_assigned_to) {
+  const MlpOptions options{.widths = {3, 4, 2}, .bias = Bias::per_layer, .seed = 1};
+  MlpOptions other = options;
+  other.seed = 2;
+  Mlp<double> model(options);
+  const Mlp<double> source(other);
+  Source random(3);
+  const Tensor<double> x = random.tensor({5, 3});
+  Tape<double> tape;
+  const Var<double> y = model(tape, tape.input(x));
+  Plan<double> p = plan({y});
+  const auto expected = [&](const Mlp<double>& m) {
+    Tape<double> anew;
+    return Tensor<double>(m(anew, anew.input(x)).value());
+  };
+  for (const bool whole : {false, true}) {  // the parameters, then the model itself
+    model = Mlp<double>(options);
+    if (whole) {
+      model = source;
+    } else {
+      model.parameters() = source.parameters();
+    }
+    p.run();  // the plan's leaves are where they were
+    BOOST_TEST(same_bits(p.value(y), expected(source)));
+    BOOST_TEST(same_bits(expected(model), expected(source)));
+    BOOST_CHECK_THROW(gradients(sum(y), {tape.find("W1")}), UsageError);  // another version
+  }
+  BOOST_TEST(model.options().seed == 2u);
+  model = Mlp<double>({.widths = {3, 2}});  // of another shape: a block of its own
+  BOOST_TEST(model.topology() == "3-2");
+  BOOST_TEST(expected(model).size() == 10);
+}
+
+BOOST_AUTO_TEST_CASE(a_model_that_was_moved_from_is_named) {
+  const Tensor<double> x({1, 3});
+  Mlp<double> model({.widths = {3, 4, 2}});
+  const Parameter<double>* address = &model.parameters()[0];
+  Mlp<double> moved = std::move(model);
+  BOOST_TEST(&moved.parameters()[0] == address);
+  Tape<double> tape;
+  const Var<double> leaf = tape.input(x);
+  check_error<UsageError>([&] { model(tape, leaf); }, "[Mlp] a model that was moved from is used");
+  BOOST_CHECK_THROW(model.parameter_count(), UsageError);
+  BOOST_CHECK_THROW(state_dict(model), UsageError);
+  BOOST_CHECK_THROW(Mlp<double> copy(model), UsageError);
+  BOOST_TEST(model.topology().empty());
+  BOOST_TEST(tape.size() == 1u);
+  model = moved;
+  BOOST_TEST(model(tape, leaf).shape().size() == 2);
+  const Parameters<double> taken = std::move(moved.parameters());
+  BOOST_CHECK_THROW(moved(tape, leaf), UsageError);
+  moved.parameters() = Parameters<double>({{"W1", {3, 4}}});
+  check_error<UsageError>([&] { moved(tape, leaf); },
+                          "[Mlp] its parameters were moved away or exchanged for others");
 }
