@@ -8,21 +8,16 @@ namespace chainrule {
 
 namespace {
 
-template <class Options>
+template <class T, class Options>
 void check(std::string_view operation, const Options& options, SourceLocation location) {
   const auto& [rate, beta1, beta2, epsilon, decay] = options;
-  const auto positive = [&](std::string_view name, double value) {
-    detail::expect_option(value > 0 && std::isfinite(value), operation, name, value,
-                          "a positive number", location);
-  };
-  positive("learning rate", rate);
+  detail::expect_positive<T>(operation, "learning rate", rate, location);
   detail::expect_option(beta1 >= 0 && beta1 < 1, operation, "beta1", beta1, "0 <= beta1 < 1",
                         location);
   detail::expect_option(beta2 >= 0 && beta2 < 1, operation, "beta2", beta2, "0 <= beta2 < 1",
                         location);
-  positive("epsilon", epsilon);
-  detail::expect_option(decay >= 0 && std::isfinite(decay), operation, "weight decay", decay,
-                        "a number of at least 0", location);
+  detail::expect_positive<T>(operation, "epsilon", epsilon, location);
+  detail::expect_not_negative<T>(operation, "weight decay", decay, location);
 }
 
 /// The step of both: `coupled` times w is added to the gradient, `decoupled` times w is taken from
@@ -61,7 +56,7 @@ detail::AdamMoments<T> no_moments(const Parameters<T>& parameters) {
 template <class T>
 Adam<T>::Adam(const Parameters<T>& parameters, AdamOptions options, SourceLocation location)
     : options_(options), moments_(no_moments(parameters)) {
-  check("Adam", options, location);
+  check<T>("Adam", options, location);
 }
 
 template <class T>
@@ -74,7 +69,7 @@ void Adam<T>::step(Parameters<T>& parameters, double rate_factor) {
 template <class T>
 AdamW<T>::AdamW(const Parameters<T>& parameters, AdamWOptions options, SourceLocation location)
     : options_(options), moments_(no_moments(parameters)) {
-  check("AdamW", options, location);
+  check<T>("AdamW", options, location);
 }
 
 template <class T>

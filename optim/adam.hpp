@@ -44,7 +44,8 @@ template <class T>
 class Adam {
  public:
   /// Throws UsageError for a learning rate or an epsilon that is not positive and finite, a beta
-  /// outside [0, 1), or a weight decay that is negative or not finite.
+  /// outside [0, 1), a weight decay that is negative or not finite, or one of these that rounds to 0
+  /// or to infinity in T.
   explicit Adam(const Parameters<T>& parameters, AdamOptions options = {},
                 SourceLocation location = SourceLocation::current());
 

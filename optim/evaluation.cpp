@@ -1,3 +1,4 @@
+#include <chainrule/optim/checks.hpp>
 #include <chainrule/optim/evaluation.hpp>
 
 #include <algorithm>
@@ -9,6 +10,7 @@ Evaluator<T>::Evaluator(const Classifier<T>& classifier, const Dataset<T>& data,
                         SourceLocation location)
     : data_(&data) {
   if (data.size() == 0) throw UsageError("Evaluator", "the data set is empty", location);
+  detail::expect_complete("Evaluator", "data", data, location);
   if (block < 1) throw UsageError("Evaluator", "blocks of less than one row", location);
   const std::int64_t rows = std::min(block, data.size());
   blocks_.push_back(make_block(classifier, rows));

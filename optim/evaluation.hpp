@@ -39,7 +39,7 @@ template <class T>
 class Evaluator {
  public:
   /// The data set and the model must outlive the evaluator. Throws UsageError for an empty data
-  /// set.
+  /// set, ShapeError for one with fewer targets or labels than rows.
   Evaluator(const Classifier<T>& classifier, const Dataset<T>& data, std::int64_t block = 200,
             SourceLocation location = SourceLocation::current());
   Evaluator(const Classifier<T>&, Dataset<T>&&, std::int64_t = 200, SourceLocation = {}) = delete;

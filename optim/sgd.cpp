@@ -2,22 +2,18 @@
 #include <chainrule/optim/checks.hpp>
 #include <chainrule/optim/sgd.hpp>
 
-#include <cmath>
-
 namespace chainrule {
 
 template <class T>
 Sgd<T>::Sgd(const Parameters<T>& parameters, SgdOptions options, SourceLocation location)
     : options_(options), count_(parameters.count()) {
   const auto [rate, momentum, nesterov, decay] = options;
-  detail::expect_option(rate > 0 && std::isfinite(rate), "Sgd", "learning rate", rate,
-                        "a positive number", location);
+  detail::expect_positive<T>("Sgd", "learning rate", rate, location);
   detail::expect_option(momentum >= 0 && momentum < 1, "Sgd", "momentum", momentum,
                         "0 <= momentum < 1", location);
   detail::expect_option(!nesterov || momentum > 0, "Sgd", "momentum", momentum,
                         "a momentum above 0 for nesterov", location);
-  detail::expect_option(decay >= 0 && std::isfinite(decay), "Sgd", "weight decay", decay,
-                        "a number of at least 0", location);
+  detail::expect_not_negative<T>("Sgd", "weight decay", decay, location);
   if (momentum != 0) velocity_ = Tensor<T>(Shape{count_});
 }
 

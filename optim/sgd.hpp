@@ -27,7 +27,8 @@ template <class T>
 class Sgd {
  public:
   /// Throws UsageError for a learning rate that is not positive and finite, a momentum outside
-  /// [0, 1), a weight decay that is negative or not finite, or `nesterov` without momentum.
+  /// [0, 1), a weight decay that is negative or not finite, one of them that rounds to 0 or to
+  /// infinity in T, or `nesterov` without momentum.
   explicit Sgd(const Parameters<T>& parameters, SgdOptions options = {},
                SourceLocation location = SourceLocation::current());
 

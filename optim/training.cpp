@@ -1,3 +1,4 @@
+#include <chainrule/optim/checks.hpp>
 #include <chainrule/optim/clipping.hpp>
 #include <chainrule/optim/training.hpp>
 
@@ -77,6 +78,9 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Da
     throw UsageError("train", fmt::format("clip_norm {}: expected at least 0", options.clip_norm),
                      location);
   }
+
+  detail::expect_complete("train", "training", train_set, location);
+  detail::expect_complete("train", "validation", validation_set, location);
 
   const auto start = std::chrono::steady_clock::now();
   Parameters<T>& parameters = *classifier.parameters;

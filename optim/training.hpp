@@ -97,7 +97,7 @@ struct TrainingResult {
 /// Trains the classifier, whose parameters end at the stop; the weights of the best validation are
 /// in the result. `progress` is called after each validation. Throws NumericError, naming the step,
 /// when the batch loss is not finite, or with clip_norm a gradient; UsageError for options out of
-/// range; ShapeError where the data does not fit the model.
+/// range; ShapeError where the data does not fit the model, or has fewer targets or labels than rows.
 template <class T>
 TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
                         const Dataset<T>& validation_set, const TrainingOptions& options,

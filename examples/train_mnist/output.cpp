@@ -39,14 +39,14 @@ std::string run_header(const Options& options, const Run& run) {
       "{}; vector math {}\n"
       "data: {}: {} training and {} validation images, pixels (x - {:.6f}) / {:.6f}\n"
       "network: {}, {}, init {}, bias {}: {} parameters\n"
-      "training: batch {}, learning rate {}, momentum {}, at most {} epochs of {} steps, patience "
+      "training: batch {}, learning rate {}, momentum {}, at most {} epoch{} of {} steps, patience "
       "{}{}\n",
       CHAINRULE_VERSION, options.seed, name_of(options.precision), options.threads,
       options.threads == 1 ? "" : "s", blas::description(), vector_math::target(), run.data_source,
       run.train_images, run.validation_images, run.pixels.mean, run.pixels.deviation, run.topology,
       name_of(options.activation), name_of(options.initialiser), name_of(options.bias),
       run.parameters, options.batch, options.learning_rate, options.momentum, options.epochs,
-      run.steps_per_epoch, options.patience, options.shuffle ? "" : ", not shuffled");
+      options.epochs == 1 ? "" : "s", run.steps_per_epoch, options.patience, options.shuffle ? "" : ", not shuffled");
 }
 
 std::string to_json(const Options& options, const Run& run) {
