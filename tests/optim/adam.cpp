@@ -128,6 +128,14 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
   rejects({.weight_decay = -1}, "[Adam] weight decay -1: expected a number of at least 0");
   check_error<UsageError>([&] { AdamW<double>(p, {.beta2 = NAN}); }, "[AdamW] beta2 nan");
 
+  const Parameters<float> narrow({{"w", {1}}});
+  check_error<UsageError>([&] { Adam<float>(narrow, {.epsilon = 1e-50}); },
+                          "[Adam] epsilon 1e-50: expected a number that is not 0 in the model's");
+  check_error<UsageError>([&] { AdamW<float>(narrow, {.learning_rate = 1e-50}); },
+                          "[AdamW] learning rate 1e-50: expected a number that is not 0");
+  check_error<UsageError>([&] { AdamW<float>(narrow, {.weight_decay = 1e39}); },
+                          "[AdamW] weight decay 1e+39: expected a number that is not infinite");
+
   Adam<double> made(p);
   AdamW<double> other(p);
   Parameters<double> two({{"w", {2}}});

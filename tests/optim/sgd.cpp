@@ -103,6 +103,15 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
              "[Sgd] momentum 0: expected a momentum above 0 for nesterov");
   BOOST_TEST(message({.weight_decay = -1}) ==
              "[Sgd] weight decay -1: expected a number of at least 0");
+  // What float cannot hold would leave every weight where it is, or at infinity.
+  BOOST_TEST(message({.learning_rate = 1e-50}) ==
+             "[Sgd] learning rate 1e-50: expected a number that is not 0 in the model's precision");
+  BOOST_TEST(message({.learning_rate = 1e39}) == "[Sgd] learning rate 1e+39: expected a number that "
+                                                 "is not infinite in the model's precision");
+  BOOST_TEST(message({.weight_decay = 1e-50}) ==
+             "[Sgd] weight decay 1e-50: expected a number that is not 0 in the model's precision");
+  const Parameters<double> wide({{"w", {1}}});
+  BOOST_CHECK_NO_THROW(Sgd<double>(wide, {.learning_rate = 1e-50, .weight_decay = 1e-50}));
   Sgd<float> sgd(p);
   Parameters<float> other({{"w", {2}}});
   BOOST_CHECK_THROW(sgd.step(other), ShapeError);

@@ -8,6 +8,8 @@
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
+#include "tests/support.hpp"
+
 using namespace chainrule;
 
 namespace {
@@ -200,4 +202,22 @@ BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
   BOOST_CHECK_THROW(train<float>(model, Adam<float>(model.parameters()), data, data,
                                  {.sgd = {.momentum = 0.9}}, {}, {}),
                     UsageError);
+}
+
+BOOST_AUTO_TEST_CASE(data_with_fewer_labels_or_targets_than_rows_is_refused) {
+  const Dataset<double> right = clouds<double>(20, 1);
+  Dataset<double> few_labels = right, few_targets = right;
+  few_labels.labels.pop_back();
+  few_targets.y = Tensor<double>({19, 3});
+  Mlp<double> model(small);
+  const Tensor<double> before(model.parameters().values());
+  using support::check_error;
+  check_error<ShapeError>([&] { train<double>(model, few_labels, right, {}); },
+                          "[train] the training set has inputs (20, 3), targets (20, 3) and 19 labels: "
+                          "expected (N, I), (N, K) and N");
+  check_error<ShapeError>([&] { train<double>(model, right, few_targets, {}); },
+                          "[train] the validation set has inputs (20, 3), targets (19, 3) and 20");
+  check_error<ShapeError>([&] { Evaluator<double>(model, few_labels); },
+                          "[Evaluator] the data set has inputs (20, 3)");
+  BOOST_TEST(support::same_bits(model.parameters().values(), before));
 }
