@@ -15,20 +15,6 @@ enum Mark : std::uint8_t {
   reached = 2,  // y depends on it
 };
 
-/// Sets a variable for a scope, also when an exception leaves it.
-template <class V>
-class Scoped {
- public:
-  Scoped(V& variable, V value) : variable_(variable), old_(variable) { variable_ = value; }
-  ~Scoped() { variable_ = old_; }
-  Scoped(const Scoped&) = delete;
-  Scoped& operator=(const Scoped&) = delete;
-
- private:
-  V& variable_;
-  V old_;
-};
-
 template <class T>
 [[noreturn]] void throw_no_rule(const Node<T>& node, SourceLocation asked) {
   throw UsageError(
@@ -44,7 +30,7 @@ template <class T>
 template <class T>
 std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt, Var<T> cotangent,
                                            SourceLocation location, bool name) {
-  expect_thread("gradients", location);
+  expect_recordable("gradients", location);
   expect_own(y, "gradients", location);
   for (const Var<T>& x : wrt) expect_own(x, "gradients", location);
   if (!cotangent && y.shape().size() != 1) {
@@ -63,8 +49,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
     }
   }
 
-  const NodeId before = size();
-  const Arena::Mark memory = arena_.mark();
+  const State before = state();
   try {
     const NodeId count = y.id() + 1;
     const std::span<std::uint8_t> mark = arena_.allocate<std::uint8_t>(count);
@@ -111,7 +96,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
         const Op<T>& op = *nodes_[id].op;
         const std::span<const NodeId> inputs = nodes_[id].inputs;  // lies in the arena
         if (op.zero_derivative) continue;
-        const Scoped scope(adjoint_of_, id);
+        const detail::Scoped scope(adjoint_of_, id);
         for (std::size_t i = 0; i < inputs.size(); ++i) {
           const NodeId in = inputs[i];
           if (!(mark[in] & varies)) continue;
@@ -129,7 +114,6 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
           adjoint[in] = adjoint[in] == no_node ? part.id() : add(var(adjoint[in]), part).id();
         }
       }
-      // Names come last: a rule that throws has named nothing, the caller's cotangent included.
       for (NodeId id = count; name && id-- > first;) {
         if (adjoint[id] != no_node && (mark[id] & varies)) set_gradient_name(id, var(adjoint[id]));
       }
@@ -147,7 +131,7 @@ std::span<const Var<T>> Tape<T>::gradients(Var<T> y, std::span<const Var<T>> wrt
     }
     return result;
   } catch (...) {
-    truncate(before, memory);  // a rule that throws leaves no half of a backward pass
+    restore(before);  // a rule that throws leaves no half of a backward pass
     throw;
   }
 }

@@ -6,10 +6,21 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
 #include <new>
 
 namespace chainrule {
+
+namespace {
+
+template <class T>
+bool overlap(TensorView<const T> a, TensorView<const T> b) {
+  const std::less<const T*> before;  // a total order, also between unrelated arrays
+  return a.size() > 0 && b.size() > 0 && before(a.begin(), b.end()) && before(b.begin(), a.end());
+}
+
+}  // namespace
 
 template <class T>
 void Plan<T>::Free::operator()(std::byte* pointer) const noexcept {
@@ -60,7 +71,7 @@ void Plan<T>::select(Tape<T>& tape, std::span<const Var<T>> outputs) {
     node.name = description.name;
     if (node.op->check) checks_.push_back(here);
     if (node.op->forward) {
-      steps_.push_back(here);
+      if (node.shape.size() > 0) steps_.push_back(here);  // nothing to write otherwise
     } else if (node.op != &detail::constant_op<T>()) {
       leaf_vars_.emplace_back(tape.var(id), here);
       if (node.tensor) leaves_.push_back(here);
@@ -128,6 +139,23 @@ const typename Plan<T>::Output& Plan<T>::output(Var<T> var, std::string_view ope
 }
 
 template <class T>
+std::string Plan<T>::described(NodeId id) const {
+  return detail::describe(nodes_[id], nodes_[id].name);
+}
+
+template <class T>
+void Plan<T>::expect_apart(const Node<T>& leaf, const T* data, std::string_view operation,
+                           SourceLocation location) const {
+  for (const Output& output : outputs_) {
+    if (!output.destination || !overlap<T>({data, leaf.shape}, *output.destination)) continue;
+    throw UsageError(operation,
+                     fmt::format("{} would be read where {} is written to",
+                                 detail::describe(leaf, leaf.name), described(output.node)),
+                     location);
+  }
+}
+
+template <class T>
 void Plan<T>::write_to(Var<T> var, TensorView<T> destination, SourceLocation location) {
   Output* found = const_cast<Output*>(&output(var, "Plan::write_to", location));
   Node<T>& node = nodes_[found->node];
@@ -137,12 +165,31 @@ void Plan<T>::write_to(Var<T> var, TensorView<T> destination, SourceLocation loc
                                  to_string(node.shape), to_string(destination.shape())),
                      location);
   }
+  if (destination.size() > 0 && !destination.data()) {
+    throw UsageError("Plan::write_to", "the destination is null", location);
+  }
   // Asked for several times: the first time that has no destination yet, else the first of all.
   std::int64_t times = 0;
   for (Output& other : outputs_) {
     if (other.node != found->node) continue;
     ++times;
     if (found->destination && !other.destination) found = &other;
+  }
+  for (const Output& other : outputs_) {
+    if (&other != found && other.destination && overlap<T>(*other.destination, destination)) {
+      throw UsageError("Plan::write_to",
+                       fmt::format("the destination of {} overlaps that of {}",
+                                   described(found->node), described(other.node)),
+                       location);
+    }
+  }
+  for (const auto& [leaf, id] : leaf_vars_) {
+    if (!overlap<T>({nodes_[id].data, nodes_[id].shape}, destination)) continue;
+    throw UsageError("Plan::write_to",
+                     fmt::format("the destination of {} overlaps {}, which the plan reads: a run "
+                                 "never writes to its leaves",
+                                 described(found->node), described(id)),
+                     location);
   }
   found->destination = destination;
   // A leaf keeps its address, and a node that several outputs share cannot stand in all places.
@@ -164,6 +211,10 @@ void Plan<T>::rebind(Var<T> leaf, TensorView<const T> view, SourceLocation locat
                       to_string(node.shape), to_string(view.shape())),
           location);
     }
+    if (view.size() > 0 && !view.data()) {
+      throw UsageError("Plan::rebind", "the view is null", location);
+    }
+    expect_apart(node, view.data(), "Plan::rebind", location);
     node.data = const_cast<T*>(view.data());
     node.tensor = nullptr;
     std::erase(leaves_, id);
@@ -185,6 +236,7 @@ void Plan<T>::expect_finite(NodeId id) const {
 template <class T>
 template <class Step>
 void Plan<T>::evaluate(Step step) {
+  if (nodes_.empty()) throw UsageError("Plan::run", "a plan that was never made, or moved from");
   ++runs_;
   for (const NodeId id : leaves_) {
     Node<T>& node = nodes_[id];
@@ -195,11 +247,13 @@ void Plan<T>::evaluate(Step step) {
                                    to_string(node.tensor->shape()), to_string(node.shape)),
                        node.location);
     }
+    if (node.tensor->data() == node.data) continue;
+    expect_apart(node, node.tensor->data(), "Plan::run", node.location);
     node.data = const_cast<T*>(node.tensor->data());
   }
   for (const NodeId id : checks_) nodes_[id].op->check({nodes_.data(), nodes_[id]});
+  ran_ = false;  // a run that throws from here on leaves values of two runs
   if (check_finite_) {
-    ran_ = false;  // a run that throws half-way leaves values of two runs
     for (NodeId id = 0; id < nodes_.size(); ++id) {
       if (!nodes_[id].op->forward) expect_finite(id);
     }

@@ -15,7 +15,7 @@ namespace chainrule {
 template <class T>
 class Plan {
  public:
-  /// A plan of nothing, to be assigned to; it has no outputs.
+  /// A plan of nothing; running it throws UsageError.
   Plan() = default;
   /// Throws UsageError for stale Vars, Vars of several tapes, and an empty list.
   explicit Plan(std::span<const Var<T>> outputs,
@@ -24,29 +24,33 @@ class Plan {
   /// Has `output` evaluated straight into memory of the caller's, such as a block of gradients,
   /// instead of the plan's own. Called again it replaces the destination, except for an output that
   /// was asked for several times (two parameters may share one gradient): each time has its own.
-  /// Throws ShapeError, UsageError (not an output).
+  /// Throws ShapeError, and UsageError for a Var that is no output, a destination that is null, or
+  /// one that overlaps a leaf of the plan or another destination.
   void write_to(Var<T> output, TensorView<T> destination,
                 SourceLocation location = SourceLocation::current());
   /// Has a leaf read from another address from the next run on. Throws ShapeError for another shape
-  /// (one plan per batch shape), UsageError for what is not a leaf of this plan.
+  /// (one plan per batch shape), UsageError for what is not a leaf of this plan, and for memory that
+  /// is null or that the plan writes to.
   void rebind(Var<T> leaf, TensorView<const T> view,
               SourceLocation location = SourceLocation::current());
 
   /// Evaluates all nodes. Integer leaves are checked first (LabelError); a bound tensor that has
   /// changed its shape since is a ShapeError. Where `sides` is given, adds the sides of all kinks.
+  /// If these checks throw, the values are those of the run before. If an operation throws, value()
+  /// throws until a run succeeds, and what was written by write_to is undefined. No two threads may
+  /// run one plan at a time: that is not checked.
   void run(KinkSides* sides = nullptr);
   /// run() with a watch: adds the time of each node, in seconds, to the entry of its place in
   /// nodes(). Throws UsageError for another number of entries. See profile.hpp.
   void run_timed(std::span<double> seconds, SourceLocation location = SourceLocation::current());
   /// Has the leaves checked before the first node of a run is evaluated, and every value after it
   /// is: the first infinity or NaN throws NumericError, which names the operation, the entry, the
-  /// shapes, the user's line, for a backward node whose rule recorded it, and the run. What was
-  /// written by write_to is then undefined, and value() throws until a run succeeds. Off at first.
+  /// shapes, the user's line, for a backward node whose rule recorded it, and the run. Off at first.
   void set_check_finite(bool on) { check_finite_ = on; }
   /// How often the plan was run, runs that threw included.
   std::uint64_t runs() const { return runs_; }
   /// The value of an output, valid until the next run. Throws UsageError for another Var, or when
-  /// the plan has not run, or not since write_to.
+  /// the plan has not run, not since write_to, or threw half-way.
   TensorView<const T> value(Var<T> output,
                             SourceLocation location = SourceLocation::current()) const;
   /// The value of an output of one element.
@@ -76,6 +80,11 @@ class Plan {
   template <class Step>
   void evaluate(Step step);
   void expect_finite(NodeId id) const;
+  /// Throws UsageError where `leaf`, read from `data`, would be overwritten by an output.
+  void expect_apart(const Node<T>& leaf, const T* data, std::string_view operation,
+                    SourceLocation location) const;
+  /// What messages call a node.
+  std::string described(NodeId id) const;
 
   /// What messages say of a node. The plan's own, for the tape may go before the plan does.
   struct Description {

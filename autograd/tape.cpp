@@ -89,7 +89,23 @@ void Tape<T>::expect_thread(std::string_view operation, SourceLocation location)
 }
 
 template <class T>
+void Tape<T>::expect_recordable(std::string_view operation, SourceLocation location) const {
+  expect_thread(operation, location);
+  if (!evaluating_) return;
+  throw UsageError(operation,
+                   "a shape rule or a kernel records on the tape that called it: only a rule may",
+                   location);
+}
+
+template <class T>
 void Tape<T>::expect_own(Var<T> var, std::string_view operation, SourceLocation location) const {
+  expect_thread(operation, location);
+  expect_current(var, operation, location);
+}
+
+template <class T>
+void Tape<T>::expect_current(Var<T> var, std::string_view operation,
+                             SourceLocation location) const {
   if (var.tape_ == this && var.generation_ == generation_) return;
   if (!var.tape_) {
     throw UsageError(operation, "a Var that was never assigned is used", location);
@@ -138,7 +154,7 @@ Var<T> Tape<T>::append(Node<T>&& node) {
 
 template <class T>
 Var<T> Tape<T>::input(const Tensor<T>& tensor, SourceLocation location) {
-  expect_thread("input", location);
+  expect_recordable("input", location);
   Node<T> node;
   node.op = &detail::input_op<T>();
   node.data = const_cast<T*>(tensor.data());  // no kernel of a leaf exists that could write it
@@ -151,7 +167,8 @@ Var<T> Tape<T>::input(const Tensor<T>& tensor, SourceLocation location) {
 
 template <class T>
 Var<T> Tape<T>::input(TensorView<const T> view, SourceLocation location) {
-  expect_thread("input", location);
+  expect_recordable("input", location);
+  if (view.size() > 0 && !view.data()) throw UsageError("input", "the view is null", location);
   Node<T> node;
   node.op = &detail::input_op<T>();
   node.data = const_cast<T*>(view.data());
@@ -163,7 +180,7 @@ Var<T> Tape<T>::input(TensorView<const T> view, SourceLocation location) {
 
 template <class T>
 Var<T> Tape<T>::parameter(const Parameter<T>& parameter, SourceLocation location) {
-  expect_thread("parameter", location);
+  expect_recordable("parameter", location);
   // Models ask for their parameters in one order, so the next one is where the last search ended.
   const std::size_t count = parameters_.size();
   for (std::size_t k = 0; k < count; ++k) {
@@ -173,57 +190,54 @@ Var<T> Tape<T>::parameter(const Parameter<T>& parameter, SourceLocation location
       return var(parameters_[i].node);
     }
   }
-  parameters_.reserve(count + 1);
+  const State before = state();
   Node<T> node;
   node.op = &detail::parameter_op<T>();
   node.data = const_cast<T*>(parameter.value().data());
   node.shape = parameter.shape();
   node.location = location;
   if (check_finite_) expect_finite(node, parameter.name());
-  const Var<T> leaf = append(std::move(node));
-  parameters_.push_back({&parameter, leaf.id(), parameter.version()});
-  set_automatic_name(leaf, parameter.name());
-  return leaf;
+  try {
+    const Var<T> leaf = append(std::move(node));
+    parameters_.push_back({&parameter, leaf.id(), parameter.version()});
+    set_automatic_name(leaf, parameter.name());
+    return leaf;
+  } catch (...) {
+    restore(before);
+    throw;
+  }
+}
+
+template <class T>
+template <class Fill>
+Var<T> Tape<T>::constant_of(const Shape& shape, Fill fill, SourceLocation location) {
+  expect_recordable("constant", location);
+  const State before = state();
+  try {
+    Node<T> node;
+    node.op = &detail::constant_op<T>();
+    node.data = arena_.allocate<T>(static_cast<std::size_t>(shape.size())).data();
+    node.shape = shape;
+    node.adjoint_of = adjoint_of_;
+    node.location = location;
+    fill(node.data);
+    return append(std::move(node));
+  } catch (...) {
+    restore(before);
+    throw;
+  }
 }
 
 template <class T>
 Var<T> Tape<T>::constant(TensorView<const T> values, SourceLocation location) {
-  expect_thread("constant", location);
-  const Arena::Mark mark = arena_.mark();
-  try {
-    const std::span<T> data = arena_.allocate<T>(static_cast<std::size_t>(values.size()));
-    std::copy(values.begin(), values.end(), data.data());
-    Node<T> node;
-    node.op = &detail::constant_op<T>();
-    node.data = data.data();
-    node.shape = values.shape();
-    node.adjoint_of = adjoint_of_;
-    node.location = location;
-    return append(std::move(node));
-  } catch (...) {
-    arena_.rewind(mark);
-    throw;
-  }
+  return constant_of(
+      values.shape(), [&](T* to) { std::copy(values.begin(), values.end(), to); }, location);
 }
 
 template <class T>
 Var<T> Tape<T>::constant(T value, const Shape& shape, SourceLocation location) {
-  expect_thread("constant", location);
-  const Arena::Mark mark = arena_.mark();
-  try {
-    const std::span<T> data = arena_.allocate<T>(static_cast<std::size_t>(shape.size()));
-    std::fill(data.begin(), data.end(), value);
-    Node<T> node;
-    node.op = &detail::constant_op<T>();
-    node.data = data.data();
-    node.shape = shape;
-    node.adjoint_of = adjoint_of_;
-    node.location = location;
-    return append(std::move(node));
-  } catch (...) {
-    arena_.rewind(mark);
-    throw;
-  }
+  return constant_of(
+      shape, [&](T* to) { std::fill_n(to, shape.size(), value); }, location);
 }
 
 // --- recording ---------------------------------------------------------------------------------
@@ -231,9 +245,9 @@ Var<T> Tape<T>::constant(T value, const Shape& shape, SourceLocation location) {
 template <class T>
 Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
                        const Attributes& attributes, SourceLocation location) {
-  expect_thread(op.name, location);
+  expect_recordable(op.name, location);
   for (const Var<T>& input : inputs) {
-    expect_own(input, op.name, location);
+    expect_current(input, op.name, location);
     expect_in_place(nodes_[input.id_], op.name, location);
   }
   if (!op.shape || !op.forward) {
@@ -241,8 +255,9 @@ Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
   }
   // A rule's nodes speak for the user's line, not for the line in the library that holds the rule.
   if (adjoint_of_ != no_node) location = nodes_[adjoint_of_].location;
-  const Arena::Mark mark = arena_.mark();
+  const State before = state();
   try {
+    const detail::Scoped guard(evaluating_, true);
     const std::span<NodeId> ids = arena_.allocate<NodeId>(inputs.size());
     const Arena::Mark scratch = arena_.mark();
     const std::span<const Shape*> shapes = arena_.allocate<const Shape*>(inputs.size());
@@ -261,33 +276,50 @@ Var<T> Tape<T>::record(const Op<T>& op, std::span<const Var<T>> inputs,
     const Evaluation<T> evaluation(nodes_.data(), node);
     if (op.check) op.check(evaluation);
     node.data = arena_.allocate<T>(static_cast<std::size_t>(node.shape.size())).data();
-    op.forward(evaluation);
+    // There is nothing to write of a value without entries, however many rows it may have.
+    if (node.shape.size() > 0) op.forward(evaluation);
     return append(std::move(node));
   } catch (...) {
-    arena_.rewind(mark);
+    restore(before);
     throw;
   }
 }
 
 template <class T>
-void Tape<T>::clear() {
+void Tape<T>::clear(SourceLocation location) {
+  if (evaluating_ || adjoint_of_ != no_node) {
+    throw UsageError("clear", "a kernel or a rule clears the tape that called it", location);
+  }
   nodes_.clear();
   parameters_.clear();
   next_parameter_ = 0;
   arena_.clear();
   ++generation_;
-  adjoint_of_ = no_node;
+  names_taken_ = 0;
   owner_ = std::this_thread::get_id();
 }
 
 template <class T>
-void Tape<T>::truncate(NodeId size, Arena::Mark mark) noexcept {
-  nodes_.erase(nodes_.begin() + size, nodes_.end());
-  std::erase_if(parameters_, [&](const ParameterLeaf& leaf) { return leaf.node >= size; });
-  for (auto& [text, entry] : names_) {
-    if (entry.generation == generation_ && entry.node >= size) entry.generation = 0;
+typename Tape<T>::State Tape<T>::state() const noexcept {
+  return {size(), names_taken_, arena_.mark()};
+}
+
+template <class T>
+void Tape<T>::restore(const State& before) noexcept {
+  nodes_.erase(nodes_.begin() + before.size, nodes_.end());
+  std::erase_if(parameters_, [&](const ParameterLeaf& leaf) { return leaf.node >= before.size; });
+  // Older nodes too may have been given a name since: a cotangent that is a gradient.
+  if (names_taken_ != before.names) {
+    for (auto& [text, entry] : names_) {
+      if (entry.generation != generation_ || entry.order < before.names) continue;
+      entry.generation = 0;
+      if (entry.node >= before.size) continue;
+      std::string_view& name = nodes_[entry.node].name;
+      if (name.data() == text.data()) name = {};
+    }
+    names_taken_ = before.names;
   }
-  arena_.rewind(mark);
+  arena_.rewind(before.memory);
 }
 
 template <class T>
@@ -307,13 +339,13 @@ template <class T>
 void Tape<T>::take_name(typename Names::value_type& entry, NodeId node) {
   entry.second.generation = generation_;
   entry.second.node = node;
+  entry.second.order = names_taken_++;
   // A node keeps its first name for printing; it is found under every one.
   if (nodes_[node].name.empty()) nodes_[node].name = entry.first;
 }
 
 template <class T>
 void Tape<T>::set_name(Var<T> var, std::string_view name, SourceLocation location) {
-  expect_thread("named", location);
   expect_own(var, "named", location);
   if (name.empty()) throw NameError("named", "the name is empty", location);
   auto& entry = intern(name);
@@ -329,8 +361,8 @@ void Tape<T>::set_name(Var<T> var, std::string_view name, SourceLocation locatio
 }
 
 template <class T>
-void Tape<T>::set_automatic_name(Var<T> var, std::string_view name) {
-  expect_own(var, "named", {});
+void Tape<T>::set_automatic_name(Var<T> var, std::string_view name, SourceLocation location) {
+  expect_own(var, "named", location);
   if (name.empty()) return;
   auto* entry = &intern(name);
   for (int k = 2; entry->second.generation == generation_; ++k) {
@@ -354,12 +386,13 @@ void Tape<T>::set_gradient_name(NodeId of, Var<T> gradient) {
 
 template <class T>
 Var<T> Tape<T>::find(std::string_view name, SourceLocation location) {
+  expect_thread("find", location);
   if (const auto found = names_.find(name);
       found != names_.end() && found->second.generation == generation_) {
     return var(found->second.node);
   }
   std::vector<std::string> known;
-  for (const auto& [text, node] : names()) known.push_back(text);
+  for (const auto& [text, node] : names(location)) known.push_back(text);
   throw NameError("find",
                   fmt::format("no node is named '{}'; there {}: {}", name,
                               known.empty() ? "is none" : "are", fmt::join(known, ", ")),
@@ -367,13 +400,15 @@ Var<T> Tape<T>::find(std::string_view name, SourceLocation location) {
 }
 
 template <class T>
-bool Tape<T>::has_name(std::string_view name) const {
+bool Tape<T>::has_name(std::string_view name, SourceLocation location) const {
+  expect_thread("has_name", location);
   const auto found = names_.find(name);
   return found != names_.end() && found->second.generation == generation_;
 }
 
 template <class T>
-std::vector<std::pair<std::string, Var<T>>> Tape<T>::names() {
+std::vector<std::pair<std::string, Var<T>>> Tape<T>::names(SourceLocation location) {
+  expect_thread("names", location);
   std::vector<std::pair<std::string, Var<T>>> result;
   for (const auto& [text, entry] : names_) {
     if (entry.generation == generation_) result.emplace_back(text, var(entry.node));

@@ -14,6 +14,24 @@
 
 namespace chainrule {
 
+namespace detail {
+
+/// Sets a variable for a scope, also when an exception leaves it.
+template <class V>
+class Scoped {
+ public:
+  Scoped(V& variable, V value) : variable_(variable), old_(variable) { variable_ = value; }
+  ~Scoped() { variable_ = old_; }
+  Scoped(const Scoped&) = delete;
+  Scoped& operator=(const Scoped&) = delete;
+
+ private:
+  V& variable_;
+  V old_;
+};
+
+}  // namespace detail
+
 /// A handle to a node: the tape, an index, and the tape's generation. A value; copying is free.
 /// After tape.clear() it is stale, and every use throws UsageError. Using a Var of a destroyed tape
 /// is undefined.
@@ -51,8 +69,8 @@ class Var {
   std::uint32_t generation_ = 0;
 };
 
-/// The list of steps. It belongs to the thread that made or last cleared it. Nothing in it
-/// recurses.
+/// The list of steps. It belongs to the thread that made or last cleared it: on any other, whatever
+/// takes a Var or a name, and whatever records, throws UsageError. Nothing in it recurses.
 template <class T>
 class Tape {
  public:
@@ -70,9 +88,10 @@ class Tape {
   /// would mix old values with new ones. (Parameters have a version, and are checked.)
   Var<T> input(const Tensor<T>& tensor, SourceLocation location = SourceLocation::current());
   Var<T> input(const Tensor<T>&&, SourceLocation = {}) = delete;  // a temporary would dangle
-  /// A leaf bound to memory that the caller keeps alive.
+  /// A leaf bound to memory that the caller keeps alive. Throws UsageError for a null pointer.
   Var<T> input(TensorView<const T> view, SourceLocation location = SourceLocation::current());
-  /// The leaf of a parameter, named as the parameter is: the same leaf until clear().
+  /// The leaf of a parameter, named as the parameter is: the same leaf until clear(). The parameter,
+  /// which is to say its model, must outlive the tape's recording and every plan made of it.
   Var<T> parameter(const Parameter<T>& parameter,
                    SourceLocation location = SourceLocation::current());
   Var<T> parameter(const Parameter<T>&&, SourceLocation = {}) = delete;
@@ -110,13 +129,17 @@ class Tape {
 
   /// Forgets every node, keeps the memory, makes every Var stale, and takes the tape over for the
   /// calling thread.
-  void clear();
+  /// Throws UsageError where the kernel or the rule of an operation calls it.
+  void clear(SourceLocation location = SourceLocation::current());
 
   /// Has every value checked as it is recorded from now on, leaves and backward nodes included: the
   /// first infinity or NaN throws NumericError, which names the operation, the entry, the shapes,
   /// the user's line, and for a backward node whose rule recorded it; the tape is as before. Off at
   /// first; clear() does not change it. A plan has a switch of its own.
-  void set_check_finite(bool on) { check_finite_ = on; }
+  void set_check_finite(bool on, SourceLocation location = SourceLocation::current()) {
+    expect_thread("set_check_finite", location);
+    check_finite_ = on;
+  }
 
   // --- names -----------------------------------------------------------------------------------
 
@@ -124,13 +147,14 @@ class Tape {
   void set_name(Var<T> var, std::string_view name,
                 SourceLocation location = SourceLocation::current());
   /// The same for names that the library gives: a taken one gets the suffix #2, #3, ...
-  void set_automatic_name(Var<T> var, std::string_view name);
+  void set_automatic_name(Var<T> var, std::string_view name,
+                          SourceLocation location = SourceLocation::current());
   /// The node of that name. Throws NameError, with the names that there are.
   Var<T> find(std::string_view name, SourceLocation location = SourceLocation::current());
-  /// Whether find() would find it.
-  bool has_name(std::string_view name) const;
+  bool has_name(std::string_view name, SourceLocation location = SourceLocation::current()) const;
   /// All names in order of their nodes, with their nodes.
-  std::vector<std::pair<std::string, Var<T>>> names();
+  std::vector<std::pair<std::string, Var<T>>> names(
+      SourceLocation location = SourceLocation::current());
 
   // --- the list itself -------------------------------------------------------------------------
 
@@ -144,7 +168,8 @@ class Tape {
   Var<T> var(NodeId id) { return {this, id, generation_}; }
   /// Bytes held for values and records.
   std::size_t capacity() const;
-  /// Throws UsageError unless `var` belongs to this recording of this tape.
+  /// Throws UsageError unless `var` belongs to this recording of this tape, and the tape to the
+  /// calling thread.
   void expect_own(Var<T> var, std::string_view operation, SourceLocation location) const;
 
  private:
@@ -161,6 +186,7 @@ class Tape {
   struct NameEntry {
     std::uint32_t generation = 0;  // in which the name is taken; clear() need not visit the entries
     NodeId node = no_node;
+    std::uint32_t order = 0;                // how many names had been taken before it
     const std::string* gradient = nullptr;  // "d" + the name, made once
   };
   using Names = std::unordered_map<std::string, NameEntry, Hash, std::equal_to<>>;
@@ -170,14 +196,29 @@ class Tape {
     std::uint64_t version;
   };
 
+  /// What recording adds to, so that an exception can take back what was added.
+  struct State {
+    NodeId size;
+    std::uint32_t names;
+    Arena::Mark memory;
+  };
+
   void expect_thread(std::string_view operation, SourceLocation location) const;
+  /// The same, and throws UsageError while a kernel runs.
+  void expect_recordable(std::string_view operation, SourceLocation location) const;
+  /// Throws UsageError unless `var` belongs to this recording of this tape.
+  void expect_current(Var<T> var, std::string_view operation, SourceLocation location) const;
   void expect_in_place(const Node<T>& leaf, std::string_view operation,
                        SourceLocation location) const;
   /// Throws NumericError where the value of `node`, which is not on the list yet, is not finite.
   void expect_finite(const Node<T>& node, std::string_view name) const;
   Var<T> append(Node<T>&& node);
-  /// Takes back all nodes from `size` on, their names and their memory.
-  void truncate(NodeId size, Arena::Mark mark) noexcept;
+  State state() const noexcept;
+  /// Takes back all nodes recorded since, all names taken since, and the memory.
+  void restore(const State& before) noexcept;
+  /// A constant whose entries fill(T*) writes.
+  template <class Fill>
+  Var<T> constant_of(const Shape& shape, Fill fill, SourceLocation location);
   typename Names::value_type& intern(std::string_view name);
   void take_name(typename Names::value_type& entry, NodeId node);
   void set_gradient_name(NodeId of, Var<T> gradient);
@@ -188,7 +229,9 @@ class Tape {
   std::vector<ParameterLeaf> parameters_;
   std::size_t next_parameter_ = 0;  // where the search for a parameter's leaf starts
   std::uint32_t generation_ = 1;
+  std::uint32_t names_taken_ = 0;  // in this generation
   NodeId adjoint_of_ = no_node;  // the node whose rule is being recorded
+  bool evaluating_ = false;      // a shape rule or a kernel is being called
   bool check_finite_ = false;
   std::thread::id owner_;
 };

@@ -48,6 +48,9 @@ class AxisLoop {
   };
   template <class Body>
   static void each(const std::array<Axis, 4>& axes, std::int64_t base, Body body) {
+    for (const Axis& axis : axes) {
+      if (axis.size == 0) return;  // however long the others are
+    }
     for (std::int64_t i = 0; i < axes[0].size; ++i) {
       for (std::int64_t j = 0; j < axes[1].size; ++j) {
         for (std::int64_t k = 0; k < axes[2].size; ++k) {

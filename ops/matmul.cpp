@@ -42,6 +42,10 @@ std::string conforming_flags(const Shape& a, const Shape& b) {
 }
 
 Shape product_shape(const Call& call, std::uint32_t flags) {
+  if (flags > static_cast<std::uint32_t>(Transpose::both)) {
+    throw UsageError(call.op, fmt::format("unknown transposition flags {}: expected 0 to 3", flags),
+                     call.location);
+  }
   const Shape &a = call.input(0), &b = call.input(1);
   const bool ta = transposes_a(flags), tb = transposes_b(flags);
   const bool folds = call.op == "matmul" && !ta && a.rank() > 2;

@@ -27,7 +27,7 @@ namespace detail {
 template <class T>
 Var<T> constant_beside(Var<T> x, T value, SourceLocation location) {
   x.tape(location).expect_own(x, "div", location);
-  return x.tape().constant(value, {}, location);
+  return x.tape(location).constant(value, {}, location);
 }
 }  // namespace detail
 

@@ -169,7 +169,8 @@ BOOST_AUTO_TEST_CASE(outputs_are_written_straight_into_a_callers_block) {
                           "the output has shape (2,) and its destination (12,)");
   check_error<UsageError>([&] { p.write_to(c + 1, part(0)); }, "none of this plan's outputs");
   // Another destination replaces the first, and is not readable before it is written.
-  p.write_to(z, part(1));
+  Tensor<double> other({2});
+  p.write_to(z, other);
   check_error<UsageError>([&] { p.value(z); }, "the plan has not run, or not since write_to");
 }
 
@@ -245,6 +246,54 @@ BOOST_AUTO_TEST_CASE(labels_are_checked_before_the_first_node_is_evaluated) {
   Tape<double> anew;
   const Var<double> fresh = softmax_cross_entropy_with_indices(anew.input(z) * 2, labels);
   BOOST_TEST(p.item(loss) == fresh.item());
+}
+
+BOOST_AUTO_TEST_CASE(an_output_is_written_over_nothing_that_is_read_or_written_already) {
+  Tape<double> tape;
+  Tensor<double> w({3}, {1, 2, 3}), block({6});
+  const std::vector<double> values(3, 1.0);
+  const Var<double> leaf = named(tape.input(w), "W"),
+                    view = tape.input(TensorView<const double>(values.data(), {3}));
+  const Var<double> y = named(leaf * 2, "Y"), z = leaf + view;
+  Plan<double> p = plan({y, z, leaf});
+  const auto at = [&](std::int64_t i) { return TensorView<double>(block.data() + i, {3}); };
+  check_error<UsageError>([&] { p.write_to(y, w); },
+                          "[Plan::write_to] the destination of scale 'Y' overlaps input 'W', which "
+                          "the plan reads");
+  check_error<UsageError>([&] { p.write_to(leaf, w); }, "overlaps input 'W'");
+  check_error<UsageError>([&] { p.write_to(y, {nullptr, {3}}); }, "the destination is null");
+  p.write_to(y, at(0));
+  check_error<UsageError>([&] { p.write_to(z, at(2)); },
+                          "the destination of add overlaps that of scale 'Y'");
+  p.write_to(y, at(1));  // its own former place is free
+  p.write_to(y, at(0));
+  p.write_to(z, at(3));
+  check_error<UsageError>([&] { p.rebind(view, at(2)); },
+                          "[Plan::rebind] input would be read where scale 'Y' is written to");
+  check_error<UsageError>([&] { p.rebind(view, {nullptr, {3}}); }, "the view is null");
+  p.run();
+  BOOST_TEST(same_bits(block, Tensor<double>({6}, {2, 4, 6, 2, 3, 4})));
+}
+
+BOOST_AUTO_TEST_CASE(a_bound_tensor_that_takes_over_what_is_written_to) {
+  Tape<double> tape;
+  Tensor<double> x({3}, {1, 2, 3}), place({3});
+  const Var<double> y = tape.input(x) * 2;
+  Plan<double> p = plan({y});
+  p.write_to(y, place);
+  p.run();
+  x = std::move(place);
+  check_error<UsageError>([&] { p.run(); }, "would be read where scale is written to",
+                          tape.node(0).location);
+}
+
+BOOST_AUTO_TEST_CASE(a_plan_that_was_never_made_does_not_run) {
+  Plan<double> none;
+  BOOST_CHECK_THROW(none.run(), UsageError);
+  Tape<double> tape;
+  Plan<double> first = plan({exp(tape.constant(0))}), second = std::move(first);
+  BOOST_CHECK_THROW(first.run(), UsageError);
+  second.run();
 }
 
 BOOST_AUTO_TEST_CASE(misuse_is_refused) {
