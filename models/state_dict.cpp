@@ -110,15 +110,23 @@ void load_state_dict(Mlp<T>& model, std::span<const NamedTensor> tensors, Source
   const auto found = by_name(tensors);
   const MlpOptions& options = model.options();
   const bool trick = options.bias == Bias::trick;
-  for (std::size_t l = 0; l + 1 < options.widths.size(); ++l) {
-    const Tensor<T>& weight = find<T>(found, fmt::format("layers.{}.weight", l));
+  // Looking them up needs memory; copying does not, so that an exception leaves the model as it was.
+  const std::size_t layers = options.widths.size() - 1;
+  std::vector<const Tensor<T>*> weights, biases;
+  for (std::size_t l = 0; l < layers; ++l) {
+    weights.push_back(&find<T>(found, fmt::format("layers.{}.weight", l)));
+    if (trick && l > 0) continue;
+    biases.push_back(&find<T>(found, fmt::format("layers.{}.bias", l)));
+  }
+  for (std::size_t l = 0; l < layers; ++l) {
+    const Tensor<T>& weight = *weights[l];
     const TensorView<T> w = model.parameters()[trick ? l : 2 * l].mutable_value();
     const std::int64_t inputs = weight.shape()[1];
     for (std::int64_t i = 0; i < inputs; ++i) {
       for (std::int64_t j = 0; j < w.shape()[1]; ++j) w(i, j) = weight(j, i);
     }
     if (trick && l > 0) continue;
-    const Tensor<T>& bias = find<T>(found, fmt::format("layers.{}.bias", l));
+    const Tensor<T>& bias = *biases[l];
     T* to = trick ? w.data() + inputs * w.shape()[1]
                   : model.parameters()[2 * l + 1].mutable_value().data();
     std::copy(bias.begin(), bias.end(), to);

@@ -30,7 +30,8 @@ void release(void* memory) noexcept {
 constexpr std::size_t usual = alignof(std::max_align_t);
 
 /// Calls f() with its first allocation failing, then its second, ..., until it needs no more than
-/// those that succeed. After each failure after() is called. Returns how many failed.
+/// those that succeed. After each exception after(n) is called. Returns how many failed. (f may do
+/// without memory that it did not get: std::stable_sort does.)
 template <class F, class After>
 long fail_every_allocation(F f, After after) {
   for (long n = 0;; ++n) {
@@ -40,6 +41,7 @@ long fail_every_allocation(F f, After after) {
       const bool failed = until_failure < 0;
       until_failure = -1;
       if (!failed) return n;
+      continue;
     } catch (const std::bad_alloc&) {
       until_failure = -1;
     } catch (...) {
