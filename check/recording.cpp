@@ -2,9 +2,11 @@
 #include <chainrule/ops/ops.hpp>
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <cstdint>
 
 namespace chainrule::detail {
 
@@ -107,7 +109,9 @@ std::vector<bool> Recording::replays(const Recording& other,
   std::vector<bool> same;
   for (std::size_t i = 0; i < leaves_.size(); ++i) {
     const auto replayed = plan.value(gradient_[i]), anew = other.gradient(i);
-    const auto equal = [](double a, double b) { return std::memcmp(&a, &b, sizeof a) == 0; };
+    const auto equal = [](double a, double b) {
+      return std::bit_cast<std::uint64_t>(a) == std::bit_cast<std::uint64_t>(b);
+    };
     same.push_back(std::equal(replayed.begin(), replayed.end(), anew.begin(), equal));
   }
   return same;

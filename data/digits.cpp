@@ -50,9 +50,7 @@ class Dice {
 /// The paper: ink between 0 and 1 for each pixel.
 class Paper {
  public:
-  double& operator()(int row, int column) {
-    return ink_[static_cast<std::size_t>(row * side + column)];
-  }
+  double& operator()(int row, int column) { return ink_[index(row, column)]; }
 
   /// A straight piece of a line with round ends, from `a` to `b` in pixels, its edges one pixel
   /// soft.
@@ -86,7 +84,7 @@ class Paper {
     const auto at = [&](int row, int column) {
       return row < 0 || row >= side || column < 0 || column >= side
                  ? 0.0
-                 : before[static_cast<std::size_t>(row * side + column)];
+                 : before[index(row, column)];
     };
     for (int r = 0; r < side; ++r) {
       for (int c = 0; c < side; ++c) {
@@ -97,7 +95,11 @@ class Paper {
   }
 
  private:
-  std::array<double, side * side> ink_{};
+  static std::size_t index(int row, int column) {
+    const int place = row * side + column;
+    return static_cast<std::size_t>(place);
+  }
+  std::array<double, std::size_t{side} * side> ink_{};
 };
 
 /// How one image is written: slant, size, turn, place, pen, and how steady the hand is.

@@ -64,6 +64,7 @@ ProcessResult run_process(const std::vector<std::string>& arguments,
   step(posix_spawn_file_actions_adddup2(&actions.value, to.number, 2));
   step(posix_spawn_file_actions_addchdir_np(&actions.value, directory.c_str()));
   std::vector<char*> argv;
+  argv.reserve(arguments.size() + 1);
   for (const auto& argument : arguments) argv.push_back(const_cast<char*>(argument.c_str()));
   argv.push_back(nullptr);
   pid_t pid = 0;
