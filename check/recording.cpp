@@ -4,9 +4,8 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <cstring>
-#include <limits>
 #include <cstdint>
+#include <limits>
 
 namespace chainrule::detail {
 

@@ -1,5 +1,7 @@
 #include <chainrule/ops/registry.hpp>
 
+#include <chainrule/ops/random_samples.hpp>
+
 #include <array>
 
 namespace chainrule {
@@ -177,10 +179,12 @@ std::vector<OpSample> stacks() {
 std::vector<RegisteredOp> make_table() {
   std::vector<RegisteredOp> table;
   const auto add_op = [&](std::string name, std::vector<OpSample> samples) {
-    table.push_back({std::move(name), false, std::move(samples)});
+    const auto random = detail::random_sample_of(name);
+    table.push_back({std::move(name), false, std::move(samples), random});
   };
   const auto add_flat_op = [&](std::string name, std::vector<OpSample> samples) {
-    table.push_back({std::move(name), true, std::move(samples)});
+    const auto random = detail::random_sample_of(name);
+    table.push_back({std::move(name), true, std::move(samples), random});
   };
 
   add_op("add", binary(add));

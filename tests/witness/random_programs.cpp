@@ -136,7 +136,8 @@ std::vector<std::vector<S>> interpreted(const Program& program, Order order,
 
 /// Compares one derivative: at most 1e-12, or 100 times the gap between the interpreter in double
 /// and in quad precision. One gap may be small by luck (or by symmetry, where two terms cancel to
-/// the last digit), so it is the largest of four, of which three round every use of a value otherwise.
+/// the last digit), so it is the largest of four, of which three round every use of a value
+/// otherwise.
 Outcome compare(const Program& program, Order order, const Recorder& recorder, bool in_quad,
                 Statistics* statistics) {
   const Lists ours = library(program, order, recorder);
