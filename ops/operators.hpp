@@ -1,4 +1,4 @@
-// + - * / for Vars and numbers. ops.hpp includes it.
+// + - * / for Vars and numbers, and comparisons with numbers. ops.hpp includes it.
 #pragma once
 
 #include <chainrule/ops/ops.hpp>
@@ -25,8 +25,9 @@ using NumberOperand = Operand<std::type_identity_t<T>>;
 namespace detail {
 /// A number beside x, on x's tape. x is checked first: an error leaves no constant behind.
 template <class T>
-Var<T> constant_beside(Var<T> x, T value, SourceLocation location) {
-  x.tape(location).expect_own(x, "div", location);
+Var<T> constant_beside(Var<T> x, T value, SourceLocation location,
+                       std::string_view operation = "div") {
+  x.tape(location).expect_own(x, operation, location);
   return x.tape(location).constant(value, {}, location);
 }
 }  // namespace detail
@@ -95,5 +96,32 @@ Var<T> operator/(NumberOperand<T> a, Var<T> b) {
 inline Var<float> operator-(VarOperand<float> x) { return neg(x.value, x.location); }
 /// The same in double.
 inline Var<double> operator-(VarOperand<double> x) { return neg(x.value, x.location); }
+
+// The comparisons and choices of ops.hpp beside a number, which becomes a constant.
+
+/// 1 where x > bound, else 0. No gradient flows.
+template <class T>
+Var<T> greater(Var<T> x, std::type_identity_t<T> bound,
+               SourceLocation location = SourceLocation::current()) {
+  return greater(x, detail::constant_beside(x, bound, location, "greater"), location);
+}
+/// 1 where x = value, else 0. No gradient flows.
+template <class T>
+Var<T> equal(Var<T> x, std::type_identity_t<T> value,
+             SourceLocation location = SourceLocation::current()) {
+  return equal(x, detail::constant_beside(x, value, location, "equal"), location);
+}
+/// The larger of x and a number.  dx = g where x > bound, g / 2 where they are equal, else 0.
+template <class T>
+Var<T> maximum(Var<T> x, std::type_identity_t<T> bound,
+               SourceLocation location = SourceLocation::current()) {
+  return maximum(x, detail::constant_beside(x, bound, location, "maximum"), location);
+}
+/// The smaller of x and a number.  dx = g where x < bound, g / 2 where they are equal, else 0.
+template <class T>
+Var<T> minimum(Var<T> x, std::type_identity_t<T> bound,
+               SourceLocation location = SourceLocation::current()) {
+  return minimum(x, detail::constant_beside(x, bound, location, "minimum"), location);
+}
 
 }  // namespace chainrule

@@ -70,8 +70,13 @@ constexpr Op<T> variance_op{
       const Var<T> x = n.input(0);
       const Shape kept = reduced_shape(x.shape(), a.axes, true);
       const T count = static_cast<T>(detail::reduced_count(x.shape(), a.axes));
-      const Var<T> total = x.tape().record(sum_op<T>, {x}, {.axes = a.axes, .flags = 1});
-      const Var<T> deviation = sub(x, scale(total, 1 / count));
+      const auto centred = [&](Var<T> v) {
+        const Var<T> total = v.tape().record(sum_op<T>, {v}, {.axes = a.axes, .flags = 1});
+        return sub(v, scale(total, 1 / count));
+      };
+      // Twice: the first mean's rounding, eps |mean|, would stand in every entry alike, and what
+      // shifts all x alike would get a gradient.
+      const Var<T> deviation = centred(centred(x));
       const T factor = 2 / (count - static_cast<T>(a.numbers[0]));
       return mul(scale(reshape(n.cotangent(), kept), factor), deviation);
     }};

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cmath>
+#include <type_traits>
 
 namespace chainrule {
 
@@ -100,6 +101,27 @@ void for_each_softmax_row(const Evaluation<T>& e, Visit visit) {
   }
 }
 
+/// A running sum that does not lose digits in long rows: of float in double, of double with the
+/// rounding errors summed beside it (Neumaier, 1974; Knuth's two-sum).
+template <class T>
+class RunningSum {
+ public:
+  void add(T x) {
+    if constexpr (std::is_same_v<T, float>) {
+      sum_ += x;
+    } else {
+      const double sum = sum_ + x, part = sum - sum_;
+      lost_ += (sum_ - (sum - part)) + (x - part);
+      sum_ = sum;
+    }
+  }
+  /// An infinite sum has no rounding error to speak of: there it is NaN.
+  double value() const { return std::isnan(lost_) ? sum_ : sum_ + lost_; }
+
+ private:
+  double sum_ = 0, lost_ = 0;
+};
+
 template <class T>
 constexpr Op<T> log_softmax_op{
     "log_softmax", rows_shape,
@@ -135,59 +157,62 @@ constexpr Op<T> softmax_op{
     }};
 
 template <class T>
-constexpr Op<T> wedge_sum_op{"wedge_sum", pair_of_rows_shape,
-                             [](const Evaluation<T>& e) {
-                               const std::int64_t columns = e.output().shape().last(),
-                                                  rows = e.output().shape().rows();
-                               for (std::int64_t row = 0; row < rows; ++row) {
-                                 const T* a = e.input(0).data() + row * columns;
-                                 const T* b = e.input(1).data() + row * columns;
-                                 T* y = e.output().data() + row * columns;
-                                 // Sums over the entries before k, then over those behind it: never
-                                 // the total minus one.
-                                 T sum_a = 0, sum_b = 0;
-                                 for (std::int64_t k = 0; k < columns; ++k) {
-                                   y[k] = a[k] * sum_b - sum_a * b[k];
-                                   sum_a += a[k], sum_b += b[k];
-                                 }
-                                 sum_a = 0, sum_b = 0;
-                                 for (std::int64_t k = columns; k-- > 0;) {
-                                   y[k] += a[k] * sum_b - sum_a * b[k];
-                                   sum_a += a[k], sum_b += b[k];
-                                 }
-                               }
-                             },
+void wedge_sum_kernel(const Evaluation<T>& e) {
+  const std::int64_t columns = e.output().shape().last(), rows = e.output().shape().rows();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const T* a = e.input(0).data() + row * columns;
+    const T* b = e.input(1).data() + row * columns;
+    T* y = e.output().data() + row * columns;
+    const auto wedge = [&](std::int64_t k, const RunningSum<T>& sum_a, const RunningSum<T>& sum_b) {
+      return static_cast<T>(static_cast<double>(a[k]) * sum_b.value() -
+                            sum_a.value() * static_cast<double>(b[k]));
+    };
+    // Sums over the entries before k, then over those behind it: never the total minus one.
+    RunningSum<T> before_a, before_b, behind_a, behind_b;
+    for (std::int64_t k = 0; k < columns; ++k) {
+      y[k] = wedge(k, before_a, before_b);
+      before_a.add(a[k]), before_b.add(b[k]);
+    }
+    for (std::int64_t k = columns; k-- > 0;) {
+      y[k] += wedge(k, behind_a, behind_b);
+      behind_a.add(a[k]), behind_b.add(b[k]);
+    }
+  }
+}
+
+template <class T>
+constexpr Op<T> wedge_sum_op{"wedge_sum", pair_of_rows_shape, wedge_sum_kernel<T>,
                              [](const Adjoint<T>& n, int i) {
                                if (i == 0) return weighted_deviation(n.cotangent(), n.input(1));
                                return neg(weighted_deviation(n.cotangent(), n.input(0)));
                              }};
 
 template <class T>
+void weighted_deviation_kernel(const Evaluation<T>& e) {
+  const std::int64_t columns = e.output().shape().last(), rows = e.output().shape().rows();
+  for (std::int64_t row = 0; row < rows; ++row) {
+    const T* a = e.input(0).data() + row * columns;
+    const T* w = e.input(1).data() + row * columns;
+    T* y = e.output().data() + row * columns;
+    // Measured from the entry with the largest weight c, that entry's own value is the sum of the
+    // small terms alone: (a_k - a_c) sum(w) - sum_j w_j (a_j - a_c).
+    std::int64_t c = 0;
+    RunningSum<T> total, moment;
+    for (std::int64_t k = 0; k < columns; ++k) {
+      if (std::abs(w[k]) > std::abs(w[c])) c = k;
+      total.add(w[k]);
+    }
+    for (std::int64_t k = 0; k < columns; ++k) moment.add(w[k] * (a[k] - a[c]));
+    const double weight = total.value(), centre = moment.value();
+    for (std::int64_t k = 0; k < columns; ++k) {
+      y[k] = static_cast<T>(static_cast<double>(a[k] - a[c]) * weight - centre);
+    }
+  }
+}
+
+template <class T>
 constexpr Op<T> weighted_deviation_op{"weighted_deviation", pair_of_rows_shape,
-                                      [](const Evaluation<T>& e) {
-                                        const std::int64_t columns = e.output().shape().last(),
-                                                           rows = e.output().shape().rows();
-                                        for (std::int64_t row = 0; row < rows; ++row) {
-                                          const T* a = e.input(0).data() + row * columns;
-                                          const T* w = e.input(1).data() + row * columns;
-                                          T* y = e.output().data() + row * columns;
-                                          // Measured from the entry with the largest weight c, that
-                                          // entry's own value is the sum of the small terms alone:
-                                          // (a_k - a_c) sum(w) - sum_j w_j (a_j - a_c).
-                                          std::int64_t c = 0;
-                                          T total = 0;
-                                          for (std::int64_t k = 0; k < columns; ++k) {
-                                            if (std::abs(w[k]) > std::abs(w[c])) c = k;
-                                            total += w[k];
-                                          }
-                                          T moment = 0;
-                                          for (std::int64_t k = 0; k < columns; ++k)
-                                            moment += w[k] * (a[k] - a[c]);
-                                          for (std::int64_t k = 0; k < columns; ++k)
-                                            y[k] = (a[k] - a[c]) * total - moment;
-                                        }
-                                      },
-                                      [](const Adjoint<T>& n, int i) {
+                                      weighted_deviation_kernel<T>, [](const Adjoint<T>& n, int i) {
                                         if (i == 0) return wedge_sum(n.cotangent(), n.input(1));
                                         return neg(weighted_deviation(n.input(0), n.cotangent()));
                                       }};

@@ -48,7 +48,10 @@ struct Constants<float> {
   static constexpr std::uint32_t round_bits = 0x4B400000;
   static constexpr float ln2_high = 0.693145751953125f, ln2_low = 1.42860682030941723212e-6f;
   static constexpr float exp_is_zero = -104, exp_is_infinite = 89;
-  static constexpr float smallest_scale = -170;  // two factors 2^-126 still reach it
+  // Two factors 2^-126 still reach the first. A large factor that lends 64 of its exponents makes
+  // the second one count, too.
+  static constexpr float smallest_scale = -170, smallest_scale_lent = -196;
+  static constexpr int lent_bits = 64;
 };
 template <>
 struct Constants<double> {
@@ -58,7 +61,8 @@ struct Constants<double> {
   static constexpr std::uint64_t round_bits = 0x4338000000000000;
   static constexpr double ln2_high = 0.693147180369123816490, ln2_low = 1.90821492927058770002e-10;
   static constexpr double exp_is_zero = -746, exp_is_infinite = 710;
-  static constexpr double smallest_scale = -1400;
+  static constexpr double smallest_scale = -1400, smallest_scale_lent = -1460;
+  static constexpr int lent_bits = 512;
 };
 
 // clang-format off
@@ -207,24 +211,37 @@ template <class T>
 struct ScaledSechSquared {
   T outer, inner;
 
+  /// 2^-lent_bits
+  static constexpr T lent() {
+    T result = 1;
+    for (int i = 0; i < Constants<T>::lent_bits; ++i) result /= 2;
+    return result;
+  }
+
   template <class D, class V>
   HWY_INLINE V operator()(D d, V x) const {
     const V one = hn::Set(d, T(1)), minus_two = hn::Set(d, T(-2)), factor = hn::Set(d, inner);
     const V u = hn::Mul(factor, x);
     const V wanted = hn::Mul(minus_two, hn::Abs(u));
-    const V smallest = hn::Set(d, Constants<T>::smallest_scale);
+    using C = Constants<T>;
+    const bool lends = outer > 1 || outer < -1;
+    const V smallest = hn::Set(d, lends ? C::smallest_scale_lent : C::smallest_scale);
     // The rounding error of u counts: exp would make 2 |u| times as much of it.
     const V error = hn::Xor(product_error(d, factor, x, u), hn::And(hn::SignBit(d), u));
     const V low = hn::IfThenElseZero(hn::Gt(wanted, smallest), hn::Mul(minus_two, error));
     const auto exponent = exponential(d, hn::Max(wanted, smallest), low);
-    const V e = scale(d, hn::Add(one, exponent.p), exponent.q);
+    // Far below the last digit of 1, where the scale may be out of its range, e is 0.
+    const V e = hn::IfThenElseZero(hn::Gt(wanted, hn::Set(d, T(-100))),
+                                   scale(d, hn::Add(one, exponent.p), exponent.q));
     // (1 + e)^2 as 1 + e (2 + e) and outer (1 + p) as outer p + outer round less often. 4 e is
     // (1 + p) 2^(q + 2), scaled last, so that nothing underflows before the result does.
     const V square = hn::MulAdd(e, hn::Add(hn::Set(d, T(2)), e), one);
-    const V numerator = hn::MulAdd(hn::Set(d, outer), exponent.p, hn::Set(d, outer));
+    const V factor_kept = hn::Set(d, lends ? outer * lent() : outer);
+    const V numerator = hn::MulAdd(factor_kept, exponent.p, factor_kept);
     const V quotient = hn::Div(numerator, square);
-    const auto two = hn::Set(hn::Rebind<hwy::MakeUnsigned<T>, D>(), 2);
-    return keep_nan(u, scale(d, quotient, hn::Add(exponent.q, two)));
+    using U = hwy::MakeUnsigned<T>;
+    const auto power = hn::Set(hn::Rebind<U, D>(), static_cast<U>(lends ? 2 + C::lent_bits : 2));
+    return keep_nan(u, scale(d, quotient, hn::Add(exponent.q, power)));
   }
 };
 

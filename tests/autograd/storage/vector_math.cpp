@@ -213,8 +213,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(scaled_sech_squared_keeps_its_accuracy_until_it_un
   using W = std::conditional_t<std::is_same_v<T, float>, double, Quad>;
   const std::vector<T> x =
       std::is_same_v<T, float> ? many_samples<T>() : samples<T>(many / 300, many / 60);
-  const std::pair<double, double> scales[] = {
-      {1, 1}, {0.25, 0.5}, {1.7159 * 2 / 3, 2.0 / 3}, {-1e6, 0.3}, {1e-6, 3}};
+  const std::pair<double, double> scales[] = {{1, 1},      {0.25, 0.5}, {1.7159 * 2 / 3, 2.0 / 3},
+                                              {-1e6, 0.3}, {1e-6, 3},   {3e38, 1},
+                                              {-1e30, 2}};
   for (const auto& [o, i] : scales) {
     const T outer = static_cast<T>(o), inner = static_cast<T>(i);
     check_accuracy(
