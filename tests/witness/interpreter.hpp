@@ -748,6 +748,8 @@ std::vector<Array<S>> run(const Program& program, Leaf leaf, std::uint64_t jitte
       in.back() = &copies.back();
     }
     values[i] = evaluate<S>(s, in);
+    if (jitter == 0) continue;
+    for (S& x : values[i].v) x = jittered(x, random);  // copies of one entry differ, too
   }
   return values;
 }
