@@ -140,10 +140,10 @@ Dual<S> frozen(const Dual<S>& x) {
 }
 
 /// x with its last digits changed, each part by itself: one more realisation of its rounding.
-/// `random` gives numbers of either sign.
+/// `random` gives numbers in [-1, 1): two units of the last digit at most.
 template <class Random>
 double jittered(double x, Random& random) {
-  return x * (1 + 0x1p-52 * (random() < 0 ? -1 : 1));
+  return x * (1 + 0x1p-51 * random());
 }
 template <class Random>
 Quad jittered(const Quad& x, Random&) {

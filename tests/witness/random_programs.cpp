@@ -136,7 +136,7 @@ std::vector<std::vector<S>> interpreted(const Program& program, Order order,
 
 /// Compares one derivative: at most 1e-12, or 100 times the gap between the interpreter in double
 /// and in quad precision. One gap may be small by luck (or by symmetry, where two terms cancel to
-/// the last digit), so it is the largest of four, of which three round every use of a value
+/// the last digit), so it is the largest of six, of which five round every use of a value
 /// otherwise.
 Outcome compare(const Program& program, Order order, const Recorder& recorder, bool in_quad,
                 Statistics* statistics) {
@@ -153,7 +153,7 @@ Outcome compare(const Program& program, Order order, const Recorder& recorder, b
   if (statistics) ++statistics->in_quad;
   if (zero(exact)) return Outcome::zero_gradient;  // but for rounding
   double gap = distance(theirs, exact);
-  for (const std::uint64_t jitter : {1, 2, 3}) {
+  for (const std::uint64_t jitter : {1, 2, 3, 4, 5}) {
     gap = std::max(gap, distance(interpreted<double>(program, order, jitter), exact));
   }
   const double exact_error = distance(ours, exact);
