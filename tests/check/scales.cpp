@@ -40,6 +40,10 @@ template <int frequency>
 double wave_on_x(double x) {
   return x + std::sin(2 * pi * frequency * x) / 100;
 }
+// So faint that the last look, at the point itself, does not see its slope of 5e-4.
+double faint_wave_on_x(double x) {
+  return x + 5e-4 * std::sin(2 * pi * 4096 * x) / (2 * pi * 4096);
+}
 double fine_wave_on_square(double x) { return x * x + 3e-11 * std::sin(1e9 * x); }
 double floor_of(double x) { return std::floor(x); }
 /// Bits of x, scrambled: no function of a real number at all.
@@ -52,6 +56,10 @@ double hash(double x) {
 }
 double hash_on_x(double x) { return x + hash(x); }
 double steep_on_x(double x) { return x + 1e-3 * std::tanh(1e5 * (x - 0.5)); }
+
+double sine_of_16x(double x) { return std::sin(16 * x); }
+V more_than_its_slope(V x) { return cos(16 * x) * (16 * (1 + 4e-8)); }
+V less_than_its_slope(V x) { return cos(16 * x) * (16 * (1 - 4e-8)); }
 
 const Tensor<double>& points() {
   // Dyadic ones, on the grids' lines and half-way, and others.
@@ -75,6 +83,7 @@ BOOST_AUTO_TEST_CASE(structure_on_a_grid_does_not_fool_the_stencil) {
       rejects(check<wave_on_x<128>, one>(points(), seed));
       rejects(check<wave_on_x<1000>, one>(points(), seed));
       rejects(check<wave_on_x<4096>, one>(points(), seed));
+      rejects(check<faint_wave_on_x, one>(points(), seed));
       rejects(check<floor_of, one>(points(), seed));
       // Structure too fine and too small for the steps that curvature would choose.
       rejects(check<fine_wave_on_square, two_x>(points(), seed));
@@ -83,6 +92,19 @@ BOOST_AUTO_TEST_CASE(structure_on_a_grid_does_not_fool_the_stencil) {
       BOOST_TEST((check<hash_on_x, one>(points(), seed).verdict != Verdict::pass));
       rejects(check<rounded<30>, one>(points(), seed));
     }
+  }
+}
+
+BOOST_AUTO_TEST_CASE(one_stencil_that_meets_autodiff_by_chance_is_not_believed) {
+  // At these points the error of a stencil is 4e-8 of the slope for some step between the smallest
+  // and the largest first one; which one an entry has is random.
+  Tensor<double> x({200});
+  for (std::int64_t i = 0; i < x.size(); ++i) x[i] = pi / 16 * static_cast<double>(i % 11 - 5);
+  for (std::uint64_t seed = 0; seed < 5; ++seed) {
+    const GradcheckReport more = check<sine_of_16x, more_than_its_slope>(x, seed),
+                          less = check<sine_of_16x, less_than_its_slope>(x, seed);
+    BOOST_TEST(more.leaves[0].failures == 200);
+    BOOST_TEST(less.leaves[0].failures == 200);
   }
 }
 
@@ -152,5 +174,22 @@ BOOST_AUTO_TEST_CASE(large_points_have_large_steps) {
     const Tensor<double> x({3}, {s, 2 * s, -1.5 * s});
     check_passes([](auto v) { return v * v; }, x, s);
     check_passes([s](auto v) { return v / s + sin(v / s); }, x, s);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(where_noise_asks_for_them_steps_are_larger) {
+  // A slope of 1e-7 beside a value of 1: at the first step rounding makes 1e-6 of it.
+  const Tensor<double> x({3}, {0.1, -0.4, 0.8});
+  check_passes([](auto v) { return sin(v * 1e-7) + 1; }, x, 1e7);
+}
+
+BOOST_AUTO_TEST_CASE(a_narrow_feature_at_the_noise_is_not_held_against_a_right_rule) {
+  // The slope is 1.03, and 1 to all steps above 1e-12, below which rounding makes 1e-3 of it and
+  // more.
+  const Tensor<double> x({2}, {1e-14, -2e-14});
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const auto report = gradcheck(
+        GradcheckOptions{.seed = seed}, [](auto v) { return 1 + v + 3e-14 * tanh(v * 1e12); }, x);
+    BOOST_TEST(passes(report), "seed " << seed);
   }
 }
