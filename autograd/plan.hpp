@@ -15,7 +15,7 @@ namespace chainrule {
 template <class T>
 class Plan {
  public:
-  /// A plan of nothing; running it throws UsageError.
+  /// A plan of nothing, to be assigned to; running it throws UsageError.
   Plan() = default;
   /// Throws UsageError for stale Vars, Vars of several tapes, and an empty list.
   explicit Plan(std::span<const Var<T>> outputs,

@@ -151,6 +151,7 @@ class Tape {
                           SourceLocation location = SourceLocation::current());
   /// The node of that name. Throws NameError, with the names that there are.
   Var<T> find(std::string_view name, SourceLocation location = SourceLocation::current());
+  /// Whether find() would find it.
   bool has_name(std::string_view name, SourceLocation location = SourceLocation::current()) const;
   /// All names in order of their nodes, with their nodes.
   std::vector<std::pair<std::string, Var<T>>> names(

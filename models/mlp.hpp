@@ -41,6 +41,7 @@ class Mlp {
  public:
   /// Draws the weights. Throws ShapeError for fewer than two widths, or a width below 1.
   explicit Mlp(MlpOptions options, SourceLocation location = SourceLocation::current());
+  /// The same network with parameters of its own, equal to the other's.
   Mlp(const Mlp& other) = default;
   /// The parameters keep their addresses. What was moved from may be assigned to or destroyed; every
   /// other use throws UsageError.
@@ -65,7 +66,8 @@ class Mlp {
   const Parameters<T>& parameters() const { return parameters_; }
   /// Number of trainable numbers: 50,880 for 785-64-10 under the bias trick.
   std::int64_t parameter_count() const { return parameters_.count(); }
-  const MlpOptions& options() const { return options_; }  ///< no widths once moved from
+  /// What it was made from; no widths once moved from.
+  const MlpOptions& options() const { return options_; }
   /// "785-64-10".
   std::string topology() const;
 

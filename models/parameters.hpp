@@ -32,12 +32,14 @@ class Parameters {
   explicit Parameters(std::vector<ParameterSpec> specs);
   /// A block of its own with equal values and gradients.
   Parameters(const Parameters& other);
+  /// Takes the block over; `other` may only be assigned to.
   Parameters(Parameters&&) noexcept = default;
   /// Copies values and gradients into the block that is there: its parameters keep their addresses,
   /// so that layers, tapes and plans which refer to them stay valid, and see another version. Throws
   /// ShapeError, changing nothing, unless names and shapes are equal; a block that was moved from
   /// takes any.
   Parameters& operator=(const Parameters& other);
+  /// The same; a block that was moved from takes the other over.
   Parameters& operator=(Parameters&& other);
   /// The same parameters, rounded to T: train in float, check in double.
   template <class U>
@@ -51,19 +53,23 @@ class Parameters {
   bool same_layout(const Parameters& other) const noexcept;
   /// Number of parameters, as tensors.
   std::size_t size() const { return state().parameters.size(); }
+  /// Parameter 0 <= i < size(), unchecked, in the order given.
   Parameter<T>& operator[](std::size_t i) { return *state().parameters[i]; }
+  /// The same, for reading.
   const Parameter<T>& operator[](std::size_t i) const { return *state().parameters[i]; }
   /// The parameter of that name. Throws NameError, with the names that there are.
   Parameter<T>& find(std::string_view name,
                      SourceLocation location = SourceLocation::current()) {
     return *state().parameters[index_of(name, location)];
   }
+  /// The same, for reading.
   const Parameter<T>& find(std::string_view name,
                            SourceLocation location = SourceLocation::current()) const {
     return *state().parameters[index_of(name, location)];
   }
   /// Number of trainable numbers.
   std::int64_t count() const { return state().values.size(); }
+  /// Names and shapes, in order: what another block of the same form is made from.
   std::vector<ParameterSpec> specs() const;
 
   /// All values, flat.
@@ -75,6 +81,7 @@ class Parameters {
   }
   /// All gradients, flat, in the order of the values: where a training plan leaves them.
   TensorView<T> gradients() { return state().gradients; }
+  /// The same, for reading.
   TensorView<const T> gradients() const { return std::as_const(state().gradients).view(); }
 
  private:
