@@ -46,7 +46,8 @@ std::string run_header(const Options& options, const Run& run) {
       run.train_images, run.validation_images, run.pixels.mean, run.pixels.deviation, run.topology,
       name_of(options.activation), name_of(options.initialiser), name_of(options.bias),
       run.parameters, options.batch, options.learning_rate, options.momentum, options.epochs,
-      options.epochs == 1 ? "" : "s", run.steps_per_epoch, options.patience, options.shuffle ? "" : ", not shuffled");
+      options.epochs == 1 ? "" : "s", run.steps_per_epoch, options.patience,
+      options.shuffle ? "" : ", not shuffled");
 }
 
 std::string to_json(const Options& options, const Run& run) {
