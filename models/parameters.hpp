@@ -32,14 +32,14 @@ class Parameters {
   explicit Parameters(std::vector<ParameterSpec> specs);
   /// A block of its own with equal values and gradients.
   Parameters(const Parameters& other);
-  /// Takes the block over; `other` may only be assigned to.
+  /// Takes the block over: its parameters keep their addresses.
   Parameters(Parameters&&) noexcept = default;
   /// Copies values and gradients into the block that is there: its parameters keep their addresses,
   /// so that layers, tapes and plans which refer to them stay valid, and see another version. Throws
   /// ShapeError, changing nothing, unless names and shapes are equal; a block that was moved from
   /// takes any.
   Parameters& operator=(const Parameters& other);
-  /// The same; a block that was moved from takes the other over.
+  /// The same, copying; only a block that was moved from takes the other one over.
   Parameters& operator=(Parameters&& other);
   /// The same parameters, rounded to T: train in float, check in double.
   template <class U>
