@@ -6,6 +6,7 @@
 #   scripts/mutants.sh --only ID           one mutant, whether it was tried before or not
 #   scripts/mutants.sh --shard 1/2         every second one, in a tree and a build of its own
 #   scripts/mutants.sh --again             those that have survived so far, once more
+#   scripts/mutants.sh --quick             with the tests of the mutants' own folders only
 #   scripts/mutants.sh --check             only whether the lists fit the source (seconds)
 #   scripts/mutants.sh --summary           only the results so far
 #
@@ -27,13 +28,14 @@ results=$work/results.tsv
 say() { echo "mutants.sh: $*" >&2; }
 die() { say "$*"; exit 2; }
 
-lists=() only=() shard=1/1 mode=run again=0
+lists=() only=() shard=1/1 mode=run again=0 quick=0
 while [ $# -gt 0 ]; do
   case $1 in
     --list) lists+=("${2:?--list needs a file}"); shift ;;
     --only) only+=("${2:?--only needs an id}"); shift ;;
     --shard) shard=${2:?--shard needs i/n}; shift ;;
     --again) again=1 ;;
+    --quick) quick=1 ;;
     --check) mode=check ;;
     --summary) mode=summary ;;
     *) die "unknown option $1" ;;
@@ -143,6 +145,7 @@ summarise() {
           survived=$((survived + 1))
           echo "[$id] survived: ${file_of[$id]}: ${why_of[$id]}"
         fi ;;
+      escaped) missing=$((missing + 1)); echo "[$id] escaped ${verdict#*$'\t'}, not tried with all" ;;
       unbuilt) unbuilt=$((unbuilt + 1)); echo "[$id] does not build" ;;
       *) missing=$((missing + 1)) ;;
     esac
@@ -161,6 +164,8 @@ fi
 
 tree=$work/tree-$part-of-$parts build=$work/build-$part-of-$parts log=$work/log-$part-of-$parts
 mkdir -p "$tree"
+exec {lock}>"$work/lock-$part-of-$parts"
+flock --nonblock "$lock" || die "shard $shard is already being run"
 # The tree as it stands, with what is not committed. Files that are the same keep their time.
 while IFS= read -r -d '' path; do
   if [ -f "$path" ] && ! cmp -s "$path" "$tree/$path"; then
@@ -181,27 +186,30 @@ cmake -G Ninja -S "$tree" -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_FLA
   { cat "$log" >&2; die "cmake failed"; }
 
 # A mutant may loop, or ask for all memory.
-ulimit -v 16000000
+ulimit -v 4000000
 jobs=${CHAINRULE_MUTANTS_JOBS:-1}
-build_target() { nice ninja -C "$build" -j "$jobs" "$1" >"$log" 2>&1; }
+build_target() { ninja -C "$build" -j "$jobs" "$1" >"$log" 2>&1; }
 # What does not look at the library's numbers, or takes minutes: packaging, documents, real MNIST.
 skipped='^(package|architecture|bench)/|fetch_mnist|_on_mnist|make_pytorch|readme|draw_graph|adding_an'
 run_tests() {  # <regular expression of names>
-  nice ctest --test-dir "$build" -R "$1" -E "$skipped" --stop-on-failure --timeout 120 \
+  ctest --test-dir "$build" -R "$1" -E "$skipped" --stop-on-failure --timeout 120 \
     --no-tests=error >"$log" 2>&1
 }
 # "ops/values (Failed)": the first test that failed.
 first_failure() { sed -n '/tests FAILED:/,$s/^[[:space:]]*[0-9]* - \([^ ]* (.*)\).*/\1/p' "$log" | head -1; }
 
-# Without a change all tests must pass: else a failure would say nothing.
+# Without a change the tests must pass: else a failure would say nothing. Tried when first needed, for a
+# folder, or with '' for all.
 state=$(cd "$tree" && find . -type f ! -name '*.md' ! -path './tests/mutants/*' ! -path './scripts/*' \
-        -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum)
-if [ "$(cat "$work/passed-$part-of-$parts" 2>/dev/null)" != "$state" ]; then
-  echo "Building, and running all tests without any change ..."
-  build_target all || { tail -40 "$log" >&2; die "the library does not build"; }
-  run_tests . || { tail -40 "$log" >&2; die "a test fails without any change"; }
-  echo "$state" >"$work/passed-$part-of-$parts"
-fi
+        -print0 | LC_ALL=C sort -z | xargs -0 sha256sum | sha256sum | cut -c1-12)
+expect_passing() {
+  local target=${1:+tests/$1/all} passed=$work/passed-$part-of-$parts
+  ! grep -qsFx "$state ${1:-all}" "$passed" || return 0
+  echo "Building, and running ${1:-all} tests without any change ..."
+  build_target "${target:-all}" || { tail -40 "$log" >&2; die "the library does not build"; }
+  run_tests "${1:+^$1/}." || { tail -40 "$log" >&2; die "a test fails without any change"; }
+  echo "$state ${1:-all}" >>"$passed"
+}
 
 # --- the mutants ---------------------------------------------------------------------------------
 
@@ -213,42 +221,46 @@ restore() {
 }
 trap restore EXIT
 
-try() {
-  local id=$1 verdict detail
+try() {  # <id> <folder, or '' for all>
+  local id=$1 folder=$2 verdict detail='' target
+  target=${folder:+tests/$folder/all}
+  expect_passing "$folder"
   mutated=${file_of[$id]}
   cp "$tree/$mutated" "$original"
   split_file "$id" "$tree/$mutated" || exit 2
   printf '%s' "$before${new_of[$id]}$after" >"$tree/$mutated"
-  if ! build_target "tests/${folder_of[$id]}/all"; then
+  if ! build_target "${target:-all}"; then
     verdict=unbuilt detail=$(grep -m1 'error' "$log" | tr '\t' ' ' || true)
-  elif ! run_tests "^${folder_of[$id]}/"; then
+  elif ! run_tests "${folder:+^$folder/}."; then
     verdict=killed detail=$(first_failure)
-  elif ! build_target all; then
-    verdict=unbuilt detail=$(grep -m1 'error' "$log" | tr '\t' ' ' || true)
-  elif ! run_tests .; then
-    verdict=killed detail="$(first_failure), of another folder"
+    [ -n "$detail" ] || { tail -40 "$log" >&2; die "[$id]: the tests did not run"; }
+  elif [ -n "$folder" ]; then
+    verdict=escaped detail="tests/$folder"
   else
-    verdict=survived detail=
+    verdict=survived
   fi
   restore
   printf '%s\t%s\t%s\t%s\n' "$id" "${key_of[$id]}" "$verdict" "$detail" >>"$results"
   echo "[$id] $verdict${detail:+: $detail}"
 }
 
-count=0
+# First each with its own folder, then those that escaped with all tests.
+selected=() count=0
 for id in "${ids[@]}"; do
   count=$((count + 1))
   [ $(((count - 1) % parts + 1)) -eq "$part" ] || continue
   if [ ${#only[@]} -gt 0 ]; then
     [[ " ${only[*]} " == *" $id "* ]] || continue
-  else
-    verdict=$(verdict_of "$id")
-    if [ $again -eq 1 ]; then
-      [[ $verdict == survived* ]] || continue
-    else
-      [ -z "$verdict" ] || continue
-    fi
   fi
-  try "$id"
+  selected+=("$id")
+done
+for id in "${selected[@]}"; do
+  verdict=$(verdict_of "$id")
+  if [ ${#only[@]} -gt 0 ] || [ -z "$verdict" ] || [[ $again -eq 1 && $verdict == survived* ]]; then
+    try "$id" "${folder_of[$id]}"
+  fi
+done
+[ $quick -eq 1 ] || for id in "${selected[@]}"; do
+  [[ $(verdict_of "$id") != escaped* ]] || try "$id" ''
 done
 summarise

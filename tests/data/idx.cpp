@@ -105,6 +105,14 @@ BOOST_AUTO_TEST_CASE(rejects_wrong_headers) {
   rejects(header(8, {5, 0, 4}), "dimension 1 is 0, expected at least 1");
   rejects(header(8, {0xffffffff, 0xffffffff, 0xffffffff}), "dimensions 4294967295 x 4294967295",
           "more than 2^63 - 1 bytes");
+  // 2^62 can be counted, and four times that comes round to 0.
+  rejects(header(8, {0x80000000, 0x80000000, 4}), "more than 2^63 - 1 bytes");
+  // Either of the first two bytes says that it is no IDX file.
+  for (const std::size_t place : {0, 1}) {
+    std::string one_byte = images;
+    one_byte[place] = 1;
+    rejects(one_byte, "not an IDX file: begins with");
+  }
   // 4 terabytes that are not there: refused for that, not for want of memory.
   rejects(header(8, {0xffffffff, 32, 32}) + "abc", "truncated: 3 bytes", "expected 4398046510080");
   rejects(gzip(header(8, {0xffffffff, 32, 32}) + "abc"), "truncated: 3 bytes");
