@@ -61,6 +61,8 @@ BOOST_AUTO_TEST_CASE(rejects_what_is_no_table) {
   BOOST_CHECK_EXCEPTION(write_csv(path, Columns{{"x", Doubles{1, 2}}, {"y", Integers{1}}}),
                         ShapeError,
                         says("column 'y' has 1 values, expected 2 as in column 'x'", "csv.cpp"));
+  BOOST_CHECK_EXCEPTION(write_csv(path, Columns{{"x", Doubles{1, 2}}, {"y", Integers{1, 2, 3}}}),
+                        ShapeError, says("column 'y' has 3 values, expected 2 as in column 'x'"));
   BOOST_TEST(!fs::exists(path));
 }
 

@@ -86,6 +86,17 @@ BOOST_AUTO_TEST_CASE(the_file_is_the_formats) {
   BOOST_TEST(read(path) == file_of(padded, 0) + numbers);
 }
 
+// Whatever the names, numbers begin at a multiple of eight bytes.
+BOOST_AUTO_TEST_CASE(numbers_are_aligned) {
+  const auto path = *this / "aligned.safetensors";
+  for (std::size_t length = 1; length <= 8; ++length) {
+    write_safetensors(path, Tensors{{std::string(length, 'n'), Tensor<double>({1}, {0.5})}});
+    const std::string bytes = read(path);
+    BOOST_TEST(bytes.size() % 8 == 0u);
+    BOOST_TEST((bytes.substr(bytes.size() - 8) == std::string_view("\0\0\0\0\0\0\xe0\x3f", 8)));
+  }
+}
+
 // A length of 0x8b1f makes the first two bytes those of gzip.
 BOOST_AUTO_TEST_CASE(a_length_that_looks_like_gzip_is_a_length) {
   const std::string header = R"({"x":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})";
@@ -174,6 +185,7 @@ BOOST_AUTO_TEST_CASE(damaged_headers_are_rejected) {
   rejects(entry("\"F32\"", "[2]", "[8,0]"), 8, "data_offsets [8, 0] run backwards");
   rejects(entry("\"F32\"", "[3]", "[0,8]"), 8, "hold 8 bytes, expected 12 for F32 of shape [3]");
   rejects(entry("\"F64\"", "[2]", "[0,8]"), 8, "hold 8 bytes, expected 16 for F64 of shape [2]");
+  rejects(entry("\"F32\"", "[2]", "[0,12]"), 12, "hold 12 bytes, expected 8 for F32 of shape [2]");
   rejects(entry("\"F32\"", "[2]", "[4,12]"), 12, "'x' begins at byte 4, expected 0: a hole");
   rejects(good, 7, "truncated: 7 bytes after the header, expected 8");
   rejects(good, 0, "truncated: 0 bytes after the header, expected 8");
