@@ -28,9 +28,11 @@ struct OpSample {
 /// The random choices behind one random sample: the same for the same seed.
 class Choices {
  public:
+  /// The choices of that seed, from the first on.
   explicit Choices(std::uint64_t seed) : random_(seed, Purpose::check) {}
   /// Uniform in {low, ..., high}.
   std::int64_t between(std::int64_t low, std::int64_t high);
+  /// True with that probability.
   bool chance(double probability) { return random_.uniform(next_++) < probability; }
   /// A rank in {low, ..., high} and dimensions of mostly 2 or 3, often 1, sometimes 0 (unless
   /// `empty` is false), with at most 36 elements.

@@ -13,6 +13,7 @@
 #     of any size        numbers may differ: times
 #     lines REGEX        only lines that match are compared
 #   ctest NAMES        the tests of those names cover it
+#   programs           too long to run: each line starts with a program of the project
 #
 # Numbers below 1e-9 are rounding, and equal. A run has the project's scripts and the programs as they are
 # built. Nothing is downloaded (fetch_mnist.sh gives what CHAINRULE_DATA names; data/fetch_mnist tests it)
@@ -150,6 +151,10 @@ for claim_file in "$work"/blocks/*.claim; do
         for name in ${claim#ctest }; do
           grep -qxF -e "$name" "$work/tests" || fail "there is no test $name"
         done ;;
+      programs)
+        while read -r program _; do
+          [ -x "$program" ] && [ -f "$program" ] || fail "there is no program $program"
+        done <"$text" ;;
       *) fail "'$claim' is no claim" ;;
     esac
   done
