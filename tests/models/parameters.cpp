@@ -30,13 +30,16 @@ BOOST_AUTO_TEST_CASE(writing_raises_the_version_of_all) {
 BOOST_AUTO_TEST_CASE(moving_keeps_addresses_and_copying_makes_new_ones) {
   Parameters<double> block({{"a", {2}}});
   block.mutable_values()[0] = 7;
+  block.gradients()[1] = 3;
   const Parameter<double>* address = &block[0];
   Parameters<double> moved = std::move(block);
   BOOST_TEST(&moved[0] == address);
   const Parameters<double> copy = moved;
   BOOST_TEST(&copy[0] != address);
   moved.mutable_values()[0] = 8;
+  moved.gradients()[1] = 4;
   BOOST_TEST(copy.values()[0] == 7);
+  BOOST_TEST(copy.gradients()[1] == 3);
   const Parameters<float> rounded(copy);
   BOOST_TEST(rounded[0].value()[0] == 7.0f);
   BOOST_TEST(rounded[0].name() == "a");
