@@ -128,7 +128,8 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(pinned_values, T, Precisions) {
   for (const Function<T>& f : functions<T>()) {
     BOOST_TEST(std::isnan(f.op(c(not_a_number<T>)).item()), f.name);
   }
-  for (const auto op : {maximum<T>, minimum<T>}) {
+  using Choice = Var<T> (*)(Var<T>, Var<T>, SourceLocation);
+  for (const Choice op : {Choice(maximum<T>), Choice(minimum<T>)}) {
     BOOST_TEST(std::isnan(op(c(not_a_number<T>), c(1), {}).item()));
     BOOST_TEST(std::isnan(op(c(1), c(not_a_number<T>), {}).item()));
   }
@@ -144,7 +145,7 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(pinned_values, T, Precisions) {
   BOOST_TEST(derivative<T>([](auto x) { return clamp(x, 0, 1); }, 1) == 0);
   BOOST_TEST(derivative<T>([](auto x) { return leaky_relu(x, T(0.25)); }, 0) == T(0.25));
   BOOST_TEST(derivative<T>([](auto x) { return elu(x, T(1.5)); }, 0) == T(1.5));
-  for (const auto op : {maximum<T>, minimum<T>}) {
+  for (const Choice op : {Choice(maximum<T>), Choice(minimum<T>)}) {
     const Var<T> a = c(3), b = c(3);
     const auto g = gradients(op(a, b, {}), {a, b});
     BOOST_TEST(g[0].item() == T(0.5));
