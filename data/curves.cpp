@@ -39,10 +39,25 @@ std::string gnuplot_string(std::string_view text) {
 
 void check(const Curves& curves, SourceLocation location) {
   if (curves.panels.empty()) throw UsageError("write_curves", "no panels", location);
+  if (curves.panels_in_a_row == 0) {
+    throw UsageError("write_curves", "0 panels in a row: expected at least 1", location);
+  }
   for (const Panel& panel : curves.panels) {
     if (panel.lines.empty()) {
       throw UsageError("write_curves", fmt::format("panel '{}' has no lines", panel.y_label),
                        location);
+    }
+    if (panel.y_range) {
+      const auto [low, high] = *panel.y_range;
+      if (!std::isfinite(low) || !std::isfinite(high) || !(low < high) ||
+          (panel.log_scale && !(low > 0))) {
+        throw UsageError("write_curves",
+                         fmt::format("panel '{}' shows {} to {}: expected finite numbers, low < "
+                                     "high{}",
+                                     panel.y_label, low, high,
+                                     panel.log_scale ? ", above 0 on a logarithmic axis" : ""),
+                         location);
+      }
     }
     for (const Line& line : panel.lines) {
       if (line.x.size() != line.y.size() ||
@@ -92,13 +107,15 @@ set format x '%g'
 /// Wong's palette (Nature Methods 8, 441, 2011), told apart by colour-blind readers too.
 constexpr std::string_view colours[] = {"#0072b2", "#d55e00", "#009e73", "#cc79a7",
                                         "#e69f00", "#56b4e9", "#000000", "#8c510a"};
-constexpr std::size_t panels_in_a_row = 3;
 
 /// The plot command of one panel, whose first line is block `block` of the data.
 std::string panel_text(const Panel& panel, std::string_view data, std::size_t block) {
   std::string text = fmt::format("set ylabel {} noenhanced\n{}\n", gnuplot_string(panel.y_label),
                                  panel.log_scale ? "set logscale y\nset format y '10^{%T}'"
                                                  : "unset logscale y\nset format y '%g'");
+  text += panel.y_range
+              ? fmt::format("set yrange [{}:{}]\n", panel.y_range->low, panel.y_range->high)
+              : std::string("set autoscale y\n");
   std::string bands, lines;
   for (const Line& line : panel.lines) {
     const std::size_t index = static_cast<std::size_t>(&line - panel.lines.data());
@@ -121,7 +138,7 @@ std::string panel_text(const Panel& panel, std::string_view data, std::size_t bl
 /// Names are relative and begin with ./, since gnuplot gives `<`, `|`, `-` and `$` a meaning.
 std::string script_text(const Curves& curves, const std::string& name) {
   const std::size_t count = curves.panels.size();
-  const std::size_t columns = std::min(count, panels_in_a_row);
+  const std::size_t columns = std::min(count, curves.panels_in_a_row);
   const std::size_t rows = (count + columns - 1) / columns;
   std::string text = fmt::format("# Draws {}.svg and {}.png; to be run in its own folder.\n{}",
                                  one_line(name), one_line(name), preamble);

@@ -3,6 +3,7 @@
 
 #include <chainrule/autograd/storage/error.hpp>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,18 +18,25 @@ struct Line {
   std::vector<double> spread = {};  ///< as many as x, or none
 };
 
-/// One pair of axes. A logarithmic axis leaves out what is not positive.
-struct Panel {
-  std::string y_label;      ///< beside the vertical axis
-  bool log_scale = false;   ///< of the vertical axis
-  std::vector<Line> lines;  ///< at least one, drawn in their order
+/// The values that an axis shows: low < high.
+struct Range {
+  double low, high;
 };
 
-/// Panels side by side, three to a row, over the same kind of x.
+/// One pair of axes. A logarithmic axis leaves out what is not positive; what lies outside a given
+/// range is cut off.
+struct Panel {
+  std::string y_label;
+  bool log_scale = false;
+  std::vector<Line> lines;
+  std::optional<Range> y_range = {};
+};
+
+/// Panels side by side, `panels_in_a_row` to a row, over the same kind of x.
 struct Curves {
-  std::string title;          ///< above all panels
-  std::string x_label;        ///< below each panel
-  std::vector<Panel> panels;  ///< at least one
+  std::string title, x_label;
+  std::vector<Panel> panels;
+  std::size_t panels_in_a_row = 3;
 };
 
 /// What write_curves did. `svg` and `png` are empty unless gnuplot drew them; `message` says what
@@ -43,12 +51,13 @@ struct CurvesWritten {
   bool drawn() const { return !svg.empty(); }
 };
 
-/// Writes `<stem>.dat` (one block of x, y and spread a line), `<stem>.gp` (a script that draws
-/// them: `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, `<stem>.svg` and
-/// `<stem>.png` by running it. A missing or failing gnuplot is no exception, but a message. Texts
-/// are shown as they are; a control character in one becomes a space. Throws UsageError without
-/// panels or a panel without lines, ShapeError when x, y and spread differ in length, FileError
-/// when the data or the script cannot be written.
+/// Writes <stem>.dat (one block of x, y and spread a line), <stem>.gp (a script that draws them:
+/// `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, <stem>.svg and <stem>.png by
+/// running it. A missing or failing gnuplot is no exception, but a message. Texts are shown as they
+/// are; a control character in one becomes a space. Throws UsageError without panels, for no panels
+/// in a row, a panel without lines or a range that is not finite, low < high (and positive on a
+/// logarithmic axis), ShapeError when x, y and spread differ in length, FileError when the data or the
+/// script cannot be written.
 CurvesWritten write_curves(const std::filesystem::path& stem, const Curves& curves,
                            SourceLocation location = SourceLocation::current());
 

@@ -1,0 +1,93 @@
+#include "options.hpp"
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <system_error>
+#include <thread>
+#include <mutex>
+#include <condition_variable>
+
+namespace protocol {
+
+void complain(const std::string& program, const std::string& message) noexcept {
+  // Not fmt::print, which throws where standard error cannot be written.
+  std::fputs(program.c_str(), stderr);
+  std::fputs(": ", stderr);
+  std::fputs(message.c_str(), stderr);
+  std::fputs("\n", stderr);
+}
+
+std::optional<std::uint64_t> whole_number(const std::string& text) {
+  std::uint64_t value = 0;
+  const char* const end = text.data() + text.size();
+  const auto [next, error] = std::from_chars(text.data(), end, value);
+  if (error != std::errc{} || next != end) return std::nullopt;
+  return value;
+}
+
+CLI::Option* add_number(CLI::App& app, const std::string& flag, double& target,
+                        std::function<bool(double)> holds, const std::string& expected,
+                        const std::string& help) {
+  return app.add_option_function<std::string>(
+      flag,
+      [&target, flag, holds = std::move(holds), expected](const std::string& text) {
+        double value = 0;
+        const char* const end = text.data() + text.size();
+        const auto [next, error] = std::from_chars(text.data(), end, value);
+        if (error != std::errc{} || next != end || !holds(value)) {
+          throw CLI::ValidationError(flag, fmt::format("'{}': expected {}", text, expected));
+        }
+        target = value;
+      },
+      help);
+}
+
+std::optional<int> parse(CLI::App& app, int argc, char** argv, const std::function<void()>& check) {
+  try {
+    app.parse(argc, argv);
+    if (check) check();
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::CallForVersion& version) {
+    return app.exit(version);
+  } catch (const CLI::ParseError& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    complain(app.get_name(), fmt::format("{} ({} --help lists the options)", message, app.get_name()));
+    return 2;
+  }
+  return std::nullopt;
+}
+
+void expect_threads(int count) {
+  std::mutex mutex;
+  std::condition_variable condition;
+  bool done = false;
+  std::vector<std::thread> threads;
+  std::string problem;
+  try {
+    // They must all be alive at once: a limit counts what runs.
+    for (int i = 1; i < count; ++i) {
+      threads.emplace_back([&] {
+        std::unique_lock lock(mutex);
+        condition.wait(lock, [&] { return done; });
+      });
+    }
+  } catch (const std::system_error& error) {
+    problem = error.what();
+  }
+  const std::size_t started = threads.size() + 1;
+  {
+    const std::lock_guard lock(mutex);
+    done = true;
+  }
+  condition.notify_all();
+  for (std::thread& thread : threads) thread.join();
+  if (!problem.empty()) {
+    throw chainrule::UsageError(
+        "threads", fmt::format("{} asked for, but only {} can run here: {}", count, started, problem));
+  }
+}
+
+}  // namespace protocol

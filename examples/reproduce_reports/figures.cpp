@@ -1,0 +1,254 @@
+#include "figures.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chainrule/data/curves.hpp>
+#include <chainrule/ops/ops.hpp>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include "../protocol/output.hpp"
+#include "statistics.hpp"
+
+namespace reproduce {
+
+using namespace chainrule;
+
+namespace {
+
+/// A system as a line, and what the key calls it.
+struct Shown {
+  std::string system, name;
+};
+
+constexpr std::size_t most_points = 120;  // of a line; more are no longer seen
+
+std::vector<const Run*> runs_of(const Results& results, const std::string& system) {
+  std::vector<const Run*> runs;
+  for (const Run& run : results.runs) {
+    if (run.system == system && run.error.empty()) runs.push_back(&run);
+  }
+  return runs;
+}
+
+/// The points that are drawn: about evenly spaced, the first and the last among them.
+std::vector<std::size_t> thinned(std::size_t count) {
+  const std::size_t shown = std::min(count, most_points);
+  std::vector<std::size_t> indices;
+  for (std::size_t i = 0; i < shown; ++i) {
+    indices.push_back(shown == 1 ? 0 : i * (count - 1) / (shown - 1));
+  }
+  return indices;
+}
+
+/// The batch loss of the first seed: mean and spread over ten steps.
+Line batch_line(const Results& results, const Shown& shown) {
+  Line line{shown.name, {}, {}};
+  const auto runs = runs_of(results, shown.system);
+  for (const std::size_t i : thinned(runs.front()->curve.size())) {
+    const Point& point = runs.front()->curve[i];
+    line.x.push_back(static_cast<double>(point.scores.step));
+    line.y.push_back(point.batch_mean);
+    line.spread.push_back(point.batch_spread);
+  }
+  return line;
+}
+
+/// Mean and spread of a score over the seeds, up to where the first of them stops.
+Line score_line(const Results& results, const Shown& shown, double (*score)(const Validation&)) {
+  Line line{shown.name, {}, {}};
+  const auto runs = runs_of(results, shown.system);
+  std::size_t length = std::numeric_limits<std::size_t>::max();
+  for (const Run* run : runs) length = std::min(length, run->curve.size());
+  for (const std::size_t i : thinned(length)) {
+    std::vector<double> values;
+    for (const Run* run : runs) values.push_back(score(run->curve[i].scores));
+    const Summary summary = summarise(values);
+    line.x.push_back(static_cast<double>(runs.front()->curve[i].scores.step));
+    line.y.push_back(summary.mean);
+    if (summary.count > 1) line.spread.push_back(summary.deviation);
+  }
+  return line;
+}
+
+double train_loss(const Validation& v) { return v.train.loss; }
+double validation_loss(const Validation& v) { return v.validation.loss; }
+double train_accuracy(const Validation& v) { return v.train.accuracy; }
+double validation_accuracy(const Validation& v) { return v.validation.accuracy; }
+
+/// The four panels of every comparison; nothing where fewer than two systems were run.
+std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& all) {
+  std::vector<Shown> shown;
+  for (const Shown& s : all) {
+    if (!runs_of(results, s.system).empty()) shown.push_back(s);
+  }
+  if (shown.empty()) return {};
+  const double top = 1;
+  std::vector<Panel> panels{{"training loss of the batches", true, {}},
+                            {"validation loss", true, {}},
+                            {"training accuracy", false, {}},
+                            {"validation accuracy", false, {}}};
+  for (const Shown& s : shown) {
+    panels[0].lines.push_back(batch_line(results, s));
+    panels[1].lines.push_back(score_line(results, s, validation_loss));
+    panels[2].lines.push_back(score_line(results, s, train_accuracy));
+    panels[3].lines.push_back(score_line(results, s, validation_accuracy));
+  }
+  for (const std::size_t accuracies : {2, 3}) {
+    panels[accuracies].y_range = Range{.85, top};
+  }
+  return panels;
+}
+
+/// Training and validation of one system.
+std::vector<Panel> both_sets(const Results& results, const std::string& system) {
+  if (runs_of(results, system).empty()) return {};
+  return {{"loss",
+           true,
+           {score_line(results, {system, "training"}, train_loss),
+            score_line(results, {system, "validation"}, validation_loss)}},
+          {"accuracy",
+           false,
+           {score_line(results, {system, "training"}, train_accuracy),
+            score_line(results, {system, "validation"}, validation_accuracy)},
+           Range{.85, 1}}};
+}
+
+/// f and f' by the tape: the derivative is the gradient of the sum.
+std::vector<Panel> activations() {
+  constexpr int count = 121;
+  Tensor<double> z({count});
+  std::vector<double> x;
+  for (int i = 0; i < count; ++i) x.push_back(z[i] = -6 + 0.1 * i);
+  std::vector<Panel> panels{{"f(z)", false, {}}, {"f'(z)", false, {}}};
+  for (const Activation activation : {Activation::sigmoid, Activation::improved_sigmoid}) {
+    Tape<double> tape;
+    const Var<double> leaf = tape.input(z);
+    const Var<double> y = activate(activation, leaf);
+    const Var<double> derivative = gradients(sum(y), {leaf})[0];
+    const std::string name =
+        activation == Activation::sigmoid ? "sigmoid" : "improved sigmoid 1.7159 tanh(2z/3)";
+    const auto values = [](Var<double> v) {
+      return std::vector<double>(v.value().begin(), v.value().end());
+    };
+    panels[0].lines.push_back({name, x, values(y)});
+    panels[1].lines.push_back({name, x, values(derivative)});
+  }
+  return panels;
+}
+
+/// |dZl| by layer: mean and spread over the seeds, of each network divided by the last hidden one.
+std::vector<Panel> delta_panels(const Options& options, const Data& data, const Results& results) {
+  const auto line_of = [](const std::string& name, const std::vector<std::vector<double>>& norms) {
+    Line line{name, {}, {}};
+    for (std::size_t l = 0; l + 1 < norms.front().size(); ++l) {  // hidden layers
+      std::vector<double> values;
+      for (const auto& of_seed : norms) values.push_back(of_seed[l]);
+      const Summary summary = summarise(values);
+      line.x.push_back(static_cast<double>(l + 1));
+      line.y.push_back(summary.mean);
+      if (summary.count > 1) line.spread.push_back(summary.deviation);
+    }
+    return line;
+  };
+  Panel start{"|dZl| before the first step", true, {}}, stop{"|dZl| at the stop", true, {}};
+  const System ten = find_system(all_systems(), "R11");
+  struct Variant {
+    std::string name;
+    Activation activation;
+    Initialiser initialiser;
+  };
+  const auto sample = make_dataset<double>(
+      data.train.head(std::min<std::int64_t>(100, data.train.images.count), {}), data.statistics,
+      BiasColumn::yes);
+  for (const Variant& v :
+       {Variant{"sigmoid, U(-1, 1)", Activation::sigmoid, Initialiser::uniform},
+        Variant{"sigmoid, fan-in", Activation::sigmoid, Initialiser::fan_in},
+        Variant{"improved sigmoid, fan-in (R11)", Activation::improved_sigmoid,
+                Initialiser::fan_in},
+        Variant{"ReLU, He", Activation::relu, Initialiser::he}}) {
+    std::vector<std::vector<double>> norms;
+    for (int seed = 0; seed < options.seeds; ++seed) {
+      protocol::Experiment experiment = ten.experiment;
+      experiment.activation = v.activation;
+      experiment.initialiser = v.initialiser;
+      experiment.seed = static_cast<std::uint64_t>(seed);
+      norms.push_back(delta_norms(
+          protocol::make_network(experiment, data.train.images.rows * data.train.images.columns),
+          sample));
+    }
+    start.lines.push_back(line_of(v.name, norms));
+  }
+  std::vector<std::vector<double>> trained;
+  for (const Run* run : runs_of(results, "R11")) trained.push_back(run->deltas_at_stop);
+  std::vector<Panel> panels{start};
+  if (!trained.empty()) {
+    stop.lines.push_back(line_of("R11", trained));
+    panels.push_back(stop);
+  }
+  return panels;
+}
+
+}  // namespace
+
+std::vector<Figure> draw_figures(const Options& options, const Data& data, const Results& results) {
+  const std::filesystem::path folder = std::filesystem::path(options.out) / "figures";
+  protocol::prepare_directory(folder, "reproduce_reports");
+  std::vector<Figure> figures;
+  const auto draw = [&](const std::string& name, const std::string& caption,
+                        const std::string& x_label, std::vector<Panel> panels) {
+    if (panels.empty()) return;
+    const CurvesWritten written =
+        write_curves(folder / name, {caption, x_label, std::move(panels), 2});
+    figures.push_back({name, caption, written.drawn(), written.message});
+  };
+  const auto compare = [&](const std::string& name, const std::string& caption,
+                           const std::vector<Shown>& shown) {
+    draw(name, caption, "training step", comparison(results, shown));
+  };
+  draw("start", "R1, the starting point", "training step", both_sets(results, "R1"));
+  compare("shuffling", "R1 and R2: with and without shuffling",
+          {{"R1", "R1 shuffled"}, {"R2", "R2 not shuffled"}});
+  compare("tricks_sigmoid_first", "Tricks added one by one: sigmoid, weights, momentum (000, 001)",
+          {{"R1", "R1 none"},
+           {"R4", "R4 + improved sigmoid"},
+           {"R6", "R6 + improved weights"},
+           {"R7", "R7 + momentum"}});
+  compare("tricks_weights_first", "Tricks added one by one: weights, sigmoid, momentum (003, 004)",
+          {{"R1", "R1 none"},
+           {"R3", "R3 + improved weights"},
+           {"R6", "R6 + improved sigmoid"},
+           {"R7", "R7 + momentum"}});
+  compare("tricks_alone", "Each trick alone",
+          {{"R1", "R1 none"},
+           {"R3", "R3 improved weights"},
+           {"R4", "R4 improved sigmoid"},
+           {"R5", "R5 momentum"}});
+  compare("relu", "ReLU (002)",
+          {{"R1", "R1 sigmoid, U(-1, 1)"},
+           {"R8-random", "R8 ReLU, U(-1, 1)"},
+           {"R8-he", "R8 ReLU, He"},
+           {"R6b-relu", "R6b ReLU, He, momentum"},
+           {"R6b-sigmoid", "R6b sigmoid, fan-in, momentum"}});
+  compare("width", "Width, with all tricks",
+          {{"R9-16", "R9 16 units"},
+           {"R9-32", "R9 32 units"},
+           {"R7", "R7 64 units"},
+           {"R9-128", "R9 128 units"}});
+  compare("depth", "Depth, with all tricks",
+          {{"R7", "R7 64"},
+           {"R10-2x60", "R10 60-60"},
+           {"R10-2x64", "R10 64-64, biases"},
+           {"R10-2x32", "R10 32-32"},
+           {"R11", "R11 ten of 64"}});
+  compare("early_stopping", "R7 with and without early stopping",
+          {{"R14", "R14 without"}, {"R7", "R7 with"}});
+  draw("activations", "The two activations and their derivatives, by the tape", "z", activations());
+  draw("deltas", "Ten hidden layers of 64: the size of the deltas by depth", "layer",
+       delta_panels(options, data, results));
+  return figures;
+}
+
+}  // namespace reproduce
