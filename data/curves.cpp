@@ -25,7 +25,8 @@ std::string one_line(std::string_view text) {
 /// A gnuplot string in double quotes. Octal numbers stand for what means something in there: the
 /// quote, the backslash, and the backquote, which would run a command. (In single quotes
 /// gnuplot 5.4 mistakes a quote at the beginning for the end of the string.)
-std::string gnuplot_string(std::string_view text) {
+/// `ending` is gnuplot's own text, such as \n, before the closing quote.
+std::string gnuplot_string(std::string_view text, std::string_view ending = "") {
   std::string result = "\"";
   for (const char c : one_line(text)) {
     if (c == '"' || c == '\\' || c == '`') {
@@ -34,6 +35,7 @@ std::string gnuplot_string(std::string_view text) {
       result += c;
     }
   }
+  result += ending;
   return result + '"';
 }
 
@@ -148,7 +150,7 @@ std::string script_text(const Curves& curves, const std::string& name) {
                         svg ? "svg" : "pngcairo", 520 * columns, 400 * rows + 40);
     text += fmt::format("set output {}\n", gnuplot_string("./" + name + (svg ? ".svg" : ".png")));
     text += fmt::format("set multiplot layout {},{} title {} noenhanced font ',13'\n", rows,
-                        columns, gnuplot_string(curves.title));
+                        columns, gnuplot_string(curves.title, "\\n"));  // room above the keys
     std::size_t block = 0;
     for (const Panel& panel : curves.panels) {
       text += panel_text(panel, gnuplot_string("./" + name + ".dat"), block);

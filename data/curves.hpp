@@ -56,8 +56,8 @@ struct CurvesWritten {
 /// running it. A missing or failing gnuplot is no exception, but a message. Texts are shown as they
 /// are; a control character in one becomes a space. Throws UsageError without panels, for no panels
 /// in a row, a panel without lines or a range that is not finite, low < high (and positive on a
-/// logarithmic axis), ShapeError when x, y and spread differ in length, FileError when the data or the
-/// script cannot be written.
+/// logarithmic axis), ShapeError when x, y and spread differ in length, FileError when the data or
+/// the script cannot be written.
 CurvesWritten write_curves(const std::filesystem::path& stem, const Curves& curves,
                            SourceLocation location = SourceLocation::current());
 

@@ -107,11 +107,12 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Da
 
   const auto expect_finite = [&](const char* which, double loss, std::int64_t step) {
     if (std::isfinite(loss)) return;
-    throw NumericError("train",
-                       fmt::format("the {} loss is {} at step {} (epoch {}): the weights have "
-                                   "diverged; try a lower learning rate",
-                                   which, loss, step, step / per_epoch),
-                       location);
+    throw NumericError(
+        "train",
+        fmt::format("the {} loss is {} at step {} (epoch {}): the weights have "
+                    "diverged; try a lower learning rate",
+                    which, std::isnan(loss) ? std::abs(loss) : loss, step, step / per_epoch),
+        location);
   };
   const auto validate = [&](std::int64_t step) {
     const Validation scores{step, on_train(), on_validation()};

@@ -61,8 +61,13 @@ Outcome train(const Experiment& experiment, Mlp<T>& model, const Dataset<T>& tra
       .shuffle = experiment.shuffle ? Shuffle::yes : Shuffle::no,
       .seed = experiment.seed};
   auto result = chainrule::train<T>(model, train_set, validation_set, options, progress, {});
-  return {std::move(result.history), result.steps,   result.stop_epoch, result.stopped_early,
-          result.at_stop,            result.at_best, result.seconds};
+  return {std::move(result.history),
+          result.steps,
+          result.stop_epoch,
+          result.stopped_early,
+          result.at_stop,
+          result.at_best,
+          result.seconds};
 }
 
 template Outcome train(const Experiment&, Mlp<float>&, const Dataset<float>&, const Dataset<float>&,
@@ -77,10 +82,10 @@ void check_images(const LabelledImages& train, const LabelledImages& validation,
   }
   const std::int64_t expected = train.images.rows * train.images.columns;
   if (validation.images.rows * validation.images.columns != expected) {
-    throw ShapeError("data", fmt::format("{}: images of {} x {}, but those for training have {} x {}",
-                                         validation.source, validation.images.rows,
-                                         validation.images.columns, train.images.rows,
-                                         train.images.columns));
+    throw ShapeError(
+        "data", fmt::format("{}: images of {} x {}, but those for training have {} x {}",
+                            validation.source, validation.images.rows, validation.images.columns,
+                            train.images.rows, train.images.columns));
   }
   if (!(statistics.deviation > 0)) {
     throw FileError("data", fmt::format("{}: all pixels of the {} training images are {}, which "

@@ -1,12 +1,16 @@
 #include "options.hpp"
 
+#include <sys/mman.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <charconv>
+#include <condition_variable>
 #include <cstdio>
+#include <mutex>
+#include <new>
 #include <system_error>
 #include <thread>
-#include <mutex>
-#include <condition_variable>
 
 namespace protocol {
 
@@ -54,21 +58,29 @@ std::optional<int> parse(CLI::App& app, int argc, char** argv, const std::functi
   } catch (const CLI::ParseError& error) {
     std::string message = error.what();
     std::replace(message.begin(), message.end(), '\n', ' ');
-    complain(app.get_name(), fmt::format("{} ({} --help lists the options)", message, app.get_name()));
+    complain(app.get_name(),
+             fmt::format("{} ({} --help lists the options)", message, app.get_name()));
     return 2;
   }
   return std::nullopt;
 }
 
 void expect_threads(int count) {
+  // What a thread of OpenBLAS takes of the address space, beside its stack: its buffer, and an
+  // arena of malloc's. Where that cannot be had (under ulimit -v) it waits for ever.
+  constexpr std::size_t room = (32 + 64) << 20;
   std::mutex mutex;
   std::condition_variable condition;
   bool done = false;
   std::vector<std::thread> threads;
+  std::vector<void*> rooms;
   std::string problem;
   try {
     // They must all be alive at once: a limit counts what runs.
     for (int i = 1; i < count; ++i) {
+      void* const at = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      if (at == MAP_FAILED) throw std::system_error(errno, std::generic_category());
+      rooms.push_back(at);
       threads.emplace_back([&] {
         std::unique_lock lock(mutex);
         condition.wait(lock, [&] { return done; });
@@ -76,6 +88,8 @@ void expect_threads(int count) {
     }
   } catch (const std::system_error& error) {
     problem = error.what();
+  } catch (const std::bad_alloc& error) {
+    problem = "no memory";
   }
   const std::size_t started = threads.size() + 1;
   {
@@ -84,9 +98,10 @@ void expect_threads(int count) {
   }
   condition.notify_all();
   for (std::thread& thread : threads) thread.join();
+  for (void* at : rooms) munmap(at, room);
   if (!problem.empty()) {
-    throw chainrule::UsageError(
-        "threads", fmt::format("{} asked for, but only {} can run here: {}", count, started, problem));
+    throw chainrule::UsageError("threads", fmt::format("{} asked for, but only {} can run here: {}",
+                                                       count, started, problem));
   }
 }
 

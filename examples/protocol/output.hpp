@@ -21,7 +21,6 @@ Json to_json(const Experiment& experiment);
 /// A number; JSON has no infinity and no NaN: they become strings ("inf", "-inf", "nan").
 Json number(double value);
 
-
 /// Makes the directory, and finds out whether it can be written to: better now than after the
 /// training. Throws chainrule::FileError in the name of `program`.
 void prepare_directory(const std::filesystem::path& directory, const std::string& program);

@@ -15,7 +15,8 @@ struct Claim {
   Judgement judgement;
 };
 
-std::vector<Claim> judge_claims(const Results& results);
+/// Published numbers are judged only where the data are `mnist`.
+std::vector<Claim> judge_claims(const Results& results, bool mnist);
 
 /// A number for each seed of a system that did not diverge: empty where it was not run.
 std::vector<double> per_seed(const Results& results, const std::string& system,

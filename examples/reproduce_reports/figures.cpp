@@ -23,7 +23,7 @@ struct Shown {
   std::string system, name;
 };
 
-constexpr std::size_t most_points = 120;  // of a line; more are no longer seen
+constexpr std::size_t most_points = 90;  // of a line; more are no longer seen
 
 std::vector<const Run*> runs_of(const Results& results, const std::string& system) {
   std::vector<const Run*> runs;
@@ -78,14 +78,21 @@ double validation_loss(const Validation& v) { return v.validation.loss; }
 double train_accuracy(const Validation& v) { return v.train.accuracy; }
 double validation_accuracy(const Validation& v) { return v.validation.accuracy; }
 
+/// From a little below the lowest accuracy at the end of a line up to 1: what comes before is steep
+/// and tells nothing.
+Range accuracy_range(const std::vector<Line>& lines) {
+  double lowest = .95;
+  for (const Line& line : lines) lowest = std::min(lowest, line.y.back());
+  return {std::max(0., std::floor(20 * lowest - 1) / 20), 1};
+}
+
 /// The four panels of every comparison; nothing where fewer than two systems were run.
 std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& all) {
   std::vector<Shown> shown;
   for (const Shown& s : all) {
     if (!runs_of(results, s.system).empty()) shown.push_back(s);
   }
-  if (shown.empty()) return {};
-  const double top = 1;
+  if (shown.size() < 2) return {};
   std::vector<Panel> panels{{"training loss of the batches", true, {}},
                             {"validation loss", true, {}},
                             {"training accuracy", false, {}},
@@ -97,7 +104,7 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
     panels[3].lines.push_back(score_line(results, s, validation_accuracy));
   }
   for (const std::size_t accuracies : {2, 3}) {
-    panels[accuracies].y_range = Range{.85, top};
+    panels[accuracies].y_range = accuracy_range(panels[accuracies].lines);
   }
   return panels;
 }
@@ -105,15 +112,16 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
 /// Training and validation of one system.
 std::vector<Panel> both_sets(const Results& results, const std::string& system) {
   if (runs_of(results, system).empty()) return {};
-  return {{"loss",
-           true,
-           {score_line(results, {system, "training"}, train_loss),
-            score_line(results, {system, "validation"}, validation_loss)}},
-          {"accuracy",
-           false,
-           {score_line(results, {system, "training"}, train_accuracy),
-            score_line(results, {system, "validation"}, validation_accuracy)},
-           Range{.85, 1}}};
+  std::vector<Panel> panels{{"loss",
+                             true,
+                             {score_line(results, {system, "training"}, train_loss),
+                              score_line(results, {system, "validation"}, validation_loss)}},
+                            {"accuracy",
+                             false,
+                             {score_line(results, {system, "training"}, train_accuracy),
+                              score_line(results, {system, "validation"}, validation_accuracy)}}};
+  panels[1].y_range = accuracy_range(panels[1].lines);
+  return panels;
 }
 
 /// f and f' by the tape: the derivative is the gradient of the sum.
@@ -163,12 +171,11 @@ std::vector<Panel> delta_panels(const Options& options, const Data& data, const 
   const auto sample = make_dataset<double>(
       data.train.head(std::min<std::int64_t>(100, data.train.images.count), {}), data.statistics,
       BiasColumn::yes);
-  for (const Variant& v :
-       {Variant{"sigmoid, U(-1, 1)", Activation::sigmoid, Initialiser::uniform},
-        Variant{"sigmoid, fan-in", Activation::sigmoid, Initialiser::fan_in},
-        Variant{"improved sigmoid, fan-in (R11)", Activation::improved_sigmoid,
-                Initialiser::fan_in},
-        Variant{"ReLU, He", Activation::relu, Initialiser::he}}) {
+  for (const Variant& v : {Variant{"sigmoid, U(-1, 1)", Activation::sigmoid, Initialiser::uniform},
+                           Variant{"sigmoid, fan-in", Activation::sigmoid, Initialiser::fan_in},
+                           Variant{"improved sigmoid, fan-in (R11)", Activation::improved_sigmoid,
+                                   Initialiser::fan_in},
+                           Variant{"ReLU, He", Activation::relu, Initialiser::he}}) {
     std::vector<std::vector<double>> norms;
     for (int seed = 0; seed < options.seeds; ++seed) {
       protocol::Experiment experiment = ten.experiment;

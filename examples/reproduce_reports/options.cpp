@@ -32,7 +32,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   Options options;
   CLI::App app{
       "Runs every system of the five reports by the course's protocol, several seeds each, and\n"
-      "writes one page (report.md) with our figures beside the published ones, the curves, and all\n"
+      "writes one page (report.md) with our figures beside the published ones, the curves, and "
+      "all\n"
       "results as CSV and JSON."};
   app.name("reproduce_reports");
   app.set_version_flag("--version", CHAINRULE_VERSION);
@@ -41,8 +42,11 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.add_option("--data", options.data,
                  "directory of MNIST's four IDX files, plain or .gz [synthetic digits]")
       ->option_text("DIR");
-  app.add_option("--out", options.out, "where everything is written")->option_text("DIR")->required();
-  protocol::add_whole(app, "--seeds", options.seeds, 1, 1000, "runs of each system: seeds 0, 1, ... [5]")
+  app.add_option("--out", options.out, "where everything is written")
+      ->option_text("DIR")
+      ->required();
+  protocol::add_whole(app, "--seeds", options.seeds, 1, 1000,
+                      "runs of each system: seeds 0, 1, ... [5]")
       ->option_text("N");
   protocol::add_whole(app, "--threads", options.threads, 1, 256,
                       "experiments side by side [as many as there are processors]")
@@ -56,8 +60,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
            for (const std::string& group : options.only) {
              const auto all = groups();
              if (std::find(all.begin(), all.end(), group) == all.end()) {
-               throw CLI::ValidationError(
-                   "--only", fmt::format("'{}': expected some of {}", group, known));
+               throw CLI::ValidationError("--only",
+                                          fmt::format("'{}': expected some of {}", group, known));
              }
            }
          },
@@ -88,7 +92,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   if (options.threads == 0) {
     options.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 256u));
   }
-  if (options.train_size == 0) options.train_size = options.data ? train_size : synthetic_train_size;
+  if (options.train_size == 0)
+    options.train_size = options.data ? train_size : synthetic_train_size;
   options.every_entry = full || (!sampled && options.data);
   return options;
 }

@@ -19,10 +19,11 @@ namespace {
 const std::string program = "reproduce_reports";
 
 std::string csv(const Results& results) {
-  std::string text = "system,seed,topology,parameters,steps,stop_epoch,stopped_early,seconds,cpu_seconds";
+  std::string text =
+      "system,seed,topology,parameters,steps,stop_epoch,stopped_early,seconds,cpu_seconds";
   for (const char* at : {"stop", "best"}) {
-    for (const char* what : {"step", "train_loss", "train_accuracy", "validation_loss",
-                             "validation_accuracy"}) {
+    for (const char* what :
+         {"step", "train_loss", "train_accuracy", "validation_loss", "validation_accuracy"}) {
       text += fmt::format(",at_{}_{}", at, what);
     }
   }

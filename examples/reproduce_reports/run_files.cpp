@@ -22,7 +22,8 @@ std::optional<Json> read_object(const std::filesystem::path& path, const std::st
   if (!file) return std::nullopt;
   Json json = Json::parse(file, nullptr, false);
   if (json.is_discarded() || !json.is_object()) {
-    throw FileError(program, fmt::format("{}: is damaged; remove it to run it again", path.string()));
+    throw FileError(program,
+                    fmt::format("{}: is damaged; remove it to run it again", path.string()));
   }
   if (json.value("settings", "") != settings) {
     throw FileError(program, fmt::format("{}: is of another experiment; take another --out, or "

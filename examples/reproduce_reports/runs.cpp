@@ -175,9 +175,9 @@ double weight_of(const System& system) {
 
 Data load_data(const Options& options) {
   Data data;
-  Mnist mnist = options.data ? read_mnist(*options.data)
-                             : synthetic_mnist(options.train_size, options.train_size / 2,
-                                               digits_seed);
+  Mnist mnist = options.data
+                    ? read_mnist(*options.data)
+                    : synthetic_mnist(options.train_size, options.train_size / 2, digits_seed);
   data.synthetic = !options.data;
   data.source = mnist.train.source;
   data.train = mnist.train.head(options.train_size, {});
@@ -261,11 +261,11 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
                       if (!run.error.empty()) {
                         return fmt::format("{} seed {}: diverged", run.system, run.seed);
                       }
-                      return fmt::format("{} seed {}: stop epoch {}, validation loss {:.4f} "
-                                         "({:.2f} %), {:.1f} s",
-                                         run.system, run.seed, run.stop_epoch,
-                                         run.at_stop.validation.loss,
-                                         100 * run.at_stop.validation.accuracy, run.seconds);
+                      return fmt::format(
+                          "{} seed {}: stop epoch {}, validation loss {:.4f} "
+                          "({:.2f} %), {:.1f} s",
+                          run.system, run.seed, run.stop_epoch, run.at_stop.validation.loss,
+                          100 * run.at_stop.validation.accuracy, run.seconds);
                     }});
   }
   if (options.wants("R13")) {
@@ -278,15 +278,14 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
         ++results.resumed;
         continue;
       }
-      jobs.push_back({HUGE_VAL, [&, &test = test] {
-                        const auto experiment = find_system(systems, test.system).experiment;
-                        test = test_gradient(test.system,
-                                             protocol::make_network(experiment, pixels),
-                                             sample_trick, options.every_entry);
-                        files.write(test);
-                        return fmt::format("R13: {} of {}", to_string(test.gradcheck.verdict),
-                                           test.system);
-                      }});
+      jobs.push_back(
+          {HUGE_VAL, [&, &test = test] {
+             const auto experiment = find_system(systems, test.system).experiment;
+             test = test_gradient(test.system, protocol::make_network(experiment, pixels),
+                                  sample_trick, options.every_entry);
+             files.write(test);
+             return fmt::format("R13: {} of {}", to_string(test.gradcheck.verdict), test.system);
+           }});
     }
   }
   std::stable_sort(jobs.begin(), jobs.end(),
@@ -309,7 +308,8 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
     }
   };
   std::vector<std::thread> threads;
-  results.threads = std::clamp<int>(options.threads, 1, std::max<int>(1, static_cast<int>(jobs.size())));
+  results.threads =
+      std::clamp<int>(options.threads, 1, std::max<int>(1, static_cast<int>(jobs.size())));
   try {
     for (int i = 1; i < results.threads; ++i) threads.emplace_back(work);
   } catch (const std::system_error& error) {

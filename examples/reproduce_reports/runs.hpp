@@ -50,7 +50,7 @@ Data load_data(const Options& options);
 
 /// What was trained and tested.
 struct Results {
-  std::vector<Run> runs;                  // in the order of systems and seeds
+  std::vector<Run> runs;                     // in the order of systems and seeds
   std::vector<GradientTest> gradient_tests;  // R13
   double seconds = 0;
   int threads = 0, resumed = 0;

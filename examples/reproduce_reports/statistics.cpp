@@ -20,9 +20,8 @@ double student(std::size_t freedom) {
 double uncertainty(const Summary& a, const Summary& b) {
   const std::size_t count = std::min(a.count, b.count);
   if (count < 2) return std::numeric_limits<double>::quiet_NaN();
-  return student(count - 1) *
-         std::sqrt(a.deviation * a.deviation / static_cast<double>(a.count) +
-                   b.deviation * b.deviation / static_cast<double>(b.count));
+  return student(count - 1) * std::sqrt(a.deviation * a.deviation / static_cast<double>(a.count) +
+                                        b.deviation * b.deviation / static_cast<double>(b.count));
 }
 
 }  // namespace
@@ -50,6 +49,8 @@ std::string to_string(Judgement judgement) {
       return "does not hold";
     case Judgement::cannot_tell:
       return "cannot be told";
+    case Judgement::not_mnist:
+      return "not MNIST";
     case Judgement::not_run:
       return "not run";
   }

@@ -13,7 +13,7 @@ struct Summary {
 };
 Summary summarise(const std::vector<double>& values);
 
-enum class Judgement { holds, does_not, cannot_tell, not_run };
+enum class Judgement { holds, does_not, cannot_tell, not_run, not_mnist };
 std::string to_string(Judgement judgement);
 
 /// Whether the mean of a is above that of b by more than `margin`. It holds, or does not, when the

@@ -11,6 +11,8 @@
 #include <cstdio>
 #include <cstdlib>
 
+#include "../protocol/options.hpp"
+#include "../protocol/output.hpp"
 #include "cross_check.hpp"
 #include "options.hpp"
 #include "output.hpp"
@@ -20,7 +22,8 @@ using namespace train_mnist;
 
 namespace {
 
-constexpr std::int64_t check_images = 100;
+const std::string program = "train_mnist";
+constexpr std::int64_t checked_images = 100;
 constexpr std::int64_t synthetic_train = 20000, synthetic_validation = 10000;
 
 Mnist load_images(const Options& options) {
@@ -29,34 +32,21 @@ Mnist load_images(const Options& options) {
     return read_mnist(directory);
   }
   return synthetic_mnist(std::max(synthetic_train, options.train_size), synthetic_validation,
-                         options.seed);
+                         options.experiment.seed);
 }
 
 template <class T>
-void train_and_report(const Options& options, const LabelledImages& images, const Mnist& mnist,
-                      const Mlp<double>& initial, Run& run, std::FILE* text) {
-  const BiasColumn column = options.bias == Bias::trick ? BiasColumn::yes : BiasColumn::no;
+protocol::Outcome train(const Options& options, const LabelledImages& images, const Mnist& mnist,
+                        const Mlp<double>& initial, const Run& run, std::FILE* text) {
+  const BiasColumn column = protocol::bias_column(options.experiment);
   const auto train_set = make_dataset<T>(images, run.pixels, column);
   const auto validation_set = make_dataset<T>(mnist.validation, run.pixels, column);
   Mlp<T> model(initial);
-  const TrainingOptions protocol{
-      .batch_size = options.batch,
-      .epochs = options.epochs,
-      .sgd = {.learning_rate = options.learning_rate, .momentum = options.momentum},
-      .patience = options.patience,
-      .shuffle = options.shuffle ? Shuffle::yes : Shuffle::no,
-      .seed = options.seed};
-  auto result = train<T>(model, train_set, validation_set, protocol, progress_line(text), {});
-  run.history = std::move(result.history);
-  run.steps = result.steps;
-  run.stop_epoch = result.stop_epoch;
-  run.stopped_early = result.stopped_early;
-  run.at_stop = result.at_stop;
-  run.at_best = result.at_best;
-  run.seconds = result.seconds;
+  return protocol::train<T>(options.experiment, model, train_set, validation_set,
+                            progress_line(text));
 }
 
-void print_scores(std::FILE* text, const Run& run) {
+void print_scores(std::FILE* text, const protocol::Outcome& run) {
   fmt::print(text, "\n{:<28} {:>10} {:>10} {:>12} {:>12}\n", "", "train loss", "accuracy",
              "valid. loss", "accuracy");
   const auto row = [&](const std::string& name, const Validation& v) {
@@ -74,34 +64,30 @@ void print_scores(std::FILE* text, const Run& run) {
 int run_main(const Options& options) {
   std::FILE* text = options.json ? stderr : stdout;
   blas::set_threads(1);  // the gradient check has threads of its own
-  if (options.out) prepare_directory(*options.out);
+  protocol::expect_threads(options.threads);
+  if (options.out) protocol::prepare_directory(*options.out, program);
 
   const Mnist mnist = load_images(options);
   const LabelledImages images = mnist.train.head(options.train_size, {});
   Run run;
+  const PixelStatistics pixels = pixel_statistics(images.images);
+  protocol::check_images(images, mnist.validation, pixels);
   run.data_source = mnist.train.source;
-  run.pixels = pixel_statistics(images.images);
+  run.pixels = pixels;
   run.train_images = images.images.count;
   run.validation_images = mnist.validation.images.count;
-  run.steps_per_epoch = run.train_images / options.batch;
+  run.steps_per_epoch = run.train_images / options.experiment.batch;
 
-  const bool trick = options.bias == Bias::trick;
-  MlpOptions network{.widths = {images.images.rows * images.images.columns + (trick ? 1 : 0)},
-                     .activation = options.activation,
-                     .bias = options.bias,
-                     .initialiser = options.initialiser,
-                     .seed = options.seed};
-  network.widths.insert(network.widths.end(), options.hidden.begin(), options.hidden.end());
-  network.widths.push_back(10);
-  const Mlp<double> initial(network);
+  const Mlp<double> initial =
+      protocol::make_network(options.experiment, images.images.rows * images.images.columns);
   run.topology = initial.topology();
   run.parameters = initial.parameter_count();
   fmt::print(text, "{}\n", run_header(options, run));
 
   if (options.check != Check::off) {
     const auto sample =
-        make_dataset<double>(images.head(std::min(check_images, images.images.count), {}),
-                             run.pixels, trick ? BiasColumn::yes : BiasColumn::no);
+        make_dataset<double>(images.head(std::min(checked_images, images.images.count), {}),
+                             run.pixels, protocol::bias_column(options.experiment));
     run.cross_check = cross_check(initial, sample, options);
     fmt::print(text, "Cross-check of the gradients on {} images, in double\n{}", sample.size(),
                run.cross_check->table());
@@ -116,12 +102,10 @@ int run_main(const Options& options) {
   }
 
   blas::set_threads(options.threads);
-  if (options.precision == Precision::single) {
-    train_and_report<float>(options, images, mnist, initial, run, text);
-  } else {
-    train_and_report<double>(options, images, mnist, initial, run, text);
-  }
-  print_scores(text, run);
+  run.outcome = options.experiment.precision == protocol::Precision::single
+                    ? train<float>(options, images, mnist, initial, run, text)
+                    : train<double>(options, images, mnist, initial, run, text);
+  print_scores(text, run.outcome);
   if (options.out) fmt::print(text, "{}\n", write_files(*options.out, options, run));
   if (options.json) fmt::print("{}\n", to_json(options, run));
   return 0;
@@ -136,15 +120,15 @@ int main(int argc, char** argv) {
     const int status = run_main(std::get<Options>(parsed));
     // What was printed may still be in a buffer, with nowhere to go.
     if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
-      complain("standard output cannot be written");
+      protocol::complain(program, "standard output cannot be written");
       return 2;
     }
     return status;
   } catch (const NumericError& error) {
-    complain(error.what());
+    protocol::complain(program, error.what());
     return 1;
   } catch (const std::exception& error) {
-    complain(error.what());
+    protocol::complain(program, error.what());
     return 2;
   }
 }

@@ -6,32 +6,14 @@
 #include <chainrule/autograd/storage/vector_math.hpp>
 #include <chainrule/data/csv.hpp>
 #include <chainrule/data/curves.hpp>
-#include <cmath>
-#include <fstream>
-#include <nlohmann/json.hpp>
+
+#include "../protocol/output.hpp"
 
 namespace train_mnist {
 
 using namespace chainrule;
-using Json = nlohmann::ordered_json;
-
-namespace {
-
-Json scores(const Validation& v) {
-  return {{"step", v.step},
-          {"train_loss", v.train.loss},
-          {"train_accuracy", v.train.accuracy},
-          {"validation_loss", v.validation.loss},
-          {"validation_accuracy", v.validation.accuracy}};
-}
-
-/// JSON has no infinity and no NaN: they become strings, so that nothing is lost.
-Json number(double value) {
-  if (std::isfinite(value)) return value;
-  return fmt::format("{}", value);
-}
-
-}  // namespace
+using protocol::Json;
+using protocol::name_of;
 
 std::string run_header(const Options& options, const Run& run) {
   return fmt::format(
@@ -41,19 +23,20 @@ std::string run_header(const Options& options, const Run& run) {
       "network: {}, {}, init {}, bias {}: {} parameters\n"
       "training: batch {}, learning rate {}, momentum {}, at most {} epoch{} of {} steps, patience "
       "{}{}\n",
-      CHAINRULE_VERSION, options.seed, name_of(options.precision), options.threads,
-      options.threads == 1 ? "" : "s", blas::description(), vector_math::target(), run.data_source,
-      run.train_images, run.validation_images, run.pixels.mean, run.pixels.deviation, run.topology,
-      name_of(options.activation), name_of(options.initialiser), name_of(options.bias),
-      run.parameters, options.batch, options.learning_rate, options.momentum, options.epochs,
-      options.epochs == 1 ? "" : "s", run.steps_per_epoch, options.patience,
-      options.shuffle ? "" : ", not shuffled");
+      CHAINRULE_VERSION, options.experiment.seed, name_of(options.experiment.precision),
+      options.threads, options.threads == 1 ? "" : "s", blas::description(), vector_math::target(),
+      run.data_source, run.train_images, run.validation_images, run.pixels.mean,
+      run.pixels.deviation, run.topology, name_of(options.experiment.activation),
+      name_of(options.experiment.initialiser), name_of(options.experiment.bias), run.parameters,
+      options.experiment.batch, options.experiment.learning_rate, options.experiment.momentum,
+      options.experiment.epochs, run.steps_per_epoch, options.experiment.patience,
+      options.experiment.shuffle ? "" : ", not shuffled");
 }
 
 std::string to_json(const Options& options, const Run& run) {
   Json json{{"version", CHAINRULE_VERSION},
-            {"seed", options.seed},
-            {"precision", name_of(options.precision)},
+            {"seed", options.experiment.seed},
+            {"precision", name_of(options.experiment.precision)},
             {"threads", options.threads},
             {"blas", blas::description()},
             {"vector_math", vector_math::target()},
@@ -61,22 +44,22 @@ std::string to_json(const Options& options, const Run& run) {
             {"train_images", run.train_images},
             {"validation_images", run.validation_images},
             {"topology", run.topology},
-            {"activation", name_of(options.activation)},
-            {"init", name_of(options.initialiser)},
-            {"bias", name_of(options.bias)},
-            {"momentum", options.momentum},
-            {"learning_rate", options.learning_rate},
-            {"batch", options.batch},
-            {"epochs", options.epochs},
-            {"patience", options.patience},
-            {"shuffle", options.shuffle},
+            {"activation", name_of(options.experiment.activation)},
+            {"init", name_of(options.experiment.initialiser)},
+            {"bias", name_of(options.experiment.bias)},
+            {"momentum", options.experiment.momentum},
+            {"learning_rate", options.experiment.learning_rate},
+            {"batch", options.experiment.batch},
+            {"epochs", options.experiment.epochs},
+            {"patience", options.experiment.patience},
+            {"shuffle", options.experiment.shuffle},
             {"parameters", run.parameters}};
   if (run.cross_check) {
     Json rows = Json::array();
     for (const CrossCheckRow& row : run.cross_check->rows) {
       rows.push_back({{"tensor", row.tensor},
-                      {"autodiff_vs_derivation", number(row.autodiff_vs_derivation)},
-                      {"autodiff_vs_numeric", number(row.autodiff_vs_numeric)},
+                      {"autodiff_vs_derivation", protocol::number(row.autodiff_vs_derivation)},
+                      {"autodiff_vs_numeric", protocol::number(row.autodiff_vs_numeric)},
                       {"witness", row.witness},
                       {"entries", row.entries},
                       {"verdict", row.verdict},
@@ -88,38 +71,22 @@ std::string to_json(const Options& options, const Run& run) {
     json["cross_check"] = Json::array();
   }
   // Absent when nothing was trained, because the cross-check failed.
-  if (run.steps > 0) {
-    json["steps"] = run.steps;
-    json["seconds"] = run.seconds;
-    json["stop_epoch"] = run.stop_epoch;
-    json["stopped_early"] = run.stopped_early;
-    json["at_stop"] = scores(run.at_stop);
-    json["at_best"] = scores(run.at_best);
+  if (run.outcome.steps > 0) {
+    json["steps"] = run.outcome.steps;
+    json["seconds"] = run.outcome.seconds;
+    json["stop_epoch"] = run.outcome.stop_epoch;
+    json["stopped_early"] = run.outcome.stopped_early;
+    json["at_stop"] = protocol::to_json(run.outcome.at_stop);
+    json["at_best"] = protocol::to_json(run.outcome.at_best);
   }
   return json.dump();
-}
-
-void prepare_directory(const std::filesystem::path& directory) {
-  std::error_code error;
-  std::filesystem::create_directories(directory, error);
-  if (error) {
-    throw FileError("train_mnist",
-                    fmt::format("{}: cannot be made: {}", directory.string(), error.message()));
-  }
-  // Better now than after the training.
-  const std::filesystem::path probe = directory / ".train_mnist";
-  const bool writable = std::ofstream(probe).put('\n').flush().good();
-  std::filesystem::remove(probe, error);
-  if (!writable) {
-    throw FileError("train_mnist", fmt::format("{}: cannot be written to", directory.string()));
-  }
 }
 
 std::string write_files(const std::filesystem::path& directory, const Options& options,
                         const Run& run) {
   std::vector<std::int64_t> steps;
   std::vector<double> epoch, train_loss, train_accuracy, validation_loss, validation_accuracy;
-  for (const Validation& v : run.history.validations) {
+  for (const Validation& v : run.outcome.history.validations) {
     steps.push_back(v.step);
     epoch.push_back(static_cast<double>(v.step) / static_cast<double>(run.steps_per_epoch));
     train_loss.push_back(v.train.loss);
@@ -134,23 +101,19 @@ std::string write_files(const std::filesystem::path& directory, const Options& o
                                     {"validation_loss", validation_loss},
                                     {"validation_accuracy", validation_accuracy}};
   write_csv(directory / "history.csv", history);
-  std::vector<std::int64_t> all_steps(run.history.batch_loss.size());
+  std::vector<std::int64_t> all_steps(run.outcome.history.batch_loss.size());
   for (std::size_t i = 0; i < all_steps.size(); ++i) all_steps[i] = static_cast<std::int64_t>(i);
-  const std::vector<Column> batch{{"step", all_steps}, {"batch_loss", run.history.batch_loss}};
+  const std::vector<Column> batch{{"step", all_steps},
+                                  {"batch_loss", run.outcome.history.batch_loss}};
   write_csv(directory / "batch_loss.csv", batch);
 
-  std::ofstream json(directory / "run.json");
-  json << to_json(options, run) << '\n';
-  json.close();
-  if (!json) {
-    throw FileError("train_mnist",
-                    fmt::format("{}: cannot be written", (directory / "run.json").string()));
-  }
+  protocol::write_text(directory / "run.json", to_json(options, run) + "\n", "train_mnist");
 
   const std::vector<double> at(steps.begin(), steps.end());
   Curves curves;
-  curves.title = fmt::format("{}, {}, init {}", run.topology, name_of(options.activation),
-                             name_of(options.initialiser));
+  curves.title =
+      fmt::format("{}, {}, init {}", run.topology, name_of(options.experiment.activation),
+                  name_of(options.experiment.initialiser));
   curves.x_label = "training step";
   curves.panels = {
       {"loss", true, {{"training", at, train_loss}, {"validation", at, validation_loss}}},

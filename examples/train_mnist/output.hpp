@@ -17,11 +17,7 @@ struct Run {
   std::int64_t parameters = 0, train_images = 0, validation_images = 0, steps_per_epoch = 0;
   chainrule::PixelStatistics pixels;
   std::optional<CrossCheck> cross_check;
-  chainrule::History history;
-  std::int64_t steps = 0, stop_epoch = 0;
-  bool stopped_early = false;
-  chainrule::Validation at_stop, at_best;
-  double seconds = 0;
+  protocol::Outcome outcome;  // without steps when nothing was trained
 };
 
 /// Everything that a reader needs to get the same numbers again.
@@ -29,8 +25,6 @@ std::string run_header(const Options& options, const Run& run);
 /// One object on one line; the keys of at_stop and at_best are train_loss, train_accuracy,
 /// validation_loss and validation_accuracy.
 std::string to_json(const Options& options, const Run& run);
-/// Makes the directory, and says when it cannot be written to. Throws chainrule::FileError.
-void prepare_directory(const std::filesystem::path& directory);
 /// history.csv, batch_loss.csv, run.json, curves.*. Returns a line about what was written.
 std::string write_files(const std::filesystem::path& directory, const Options& options,
                         const Run& run);

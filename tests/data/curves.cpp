@@ -122,6 +122,26 @@ BOOST_AUTO_TEST_CASE(says_when_gnuplot_fails) {
   BOOST_TEST(written.message.find("gnuplot was ended by signal 9") != std::string::npos);
 }
 
+BOOST_AUTO_TEST_CASE(ranges_and_rows) {
+  auto curves = sample();
+  curves.panels[1].y_range = Range{0.5, 1};
+  curves.panels_in_a_row = 1;
+  const auto written = write_curves(*this / "c", curves);
+  const auto script = read(written.script);
+  BOOST_TEST(script.find("multiplot layout 2,1") != std::string::npos);
+  const auto loss = script.find("set ylabel \"loss\""), rate = script.find("\"accuracy\"", loss);
+  BOOST_TEST(script.substr(loss, rate - loss).find("set autoscale y") != std::string::npos);
+  BOOST_TEST(script.find("set yrange [0.5:1]", rate) != std::string::npos);
+  if (has_gnuplot()) {
+    BOOST_TEST(written.drawn(), written.message);
+    // 520 x 840 in the PNG's header.
+    const auto png = read(written.png);
+    const auto at = [&](std::size_t i) { return static_cast<unsigned char>(png[i]); };
+    BOOST_TEST(at(18) * 256 + at(19) == 520);
+    BOOST_TEST(at(22) * 256 + at(23) == 840);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(rejects_what_is_no_curve) {
   const auto stem = *this / "c";
   BOOST_CHECK_EXCEPTION(write_curves(stem, {"title", "x", {}}), UsageError,
@@ -133,6 +153,17 @@ BOOST_AUTO_TEST_CASE(rejects_what_is_no_curve) {
   curves.panels[0].lines[0].x.pop_back();
   BOOST_CHECK_EXCEPTION(write_curves(stem, curves), ShapeError,
                         says("line 'training' of panel 'loss': 49 values of x, 50 of y"));
+  curves = sample();
+  curves.panels_in_a_row = 0;
+  BOOST_CHECK_EXCEPTION(write_curves(stem, curves), UsageError, says("0 panels in a row"));
+  curves = sample();
+  curves.panels[1].y_range = Range{1, 1};
+  BOOST_CHECK_EXCEPTION(write_curves(stem, curves), UsageError,
+                        says("panel 'accuracy' shows 1 to 1"));
+  curves.panels[1].y_range = {};
+  curves.panels[0].y_range = Range{0, 1};
+  BOOST_CHECK_EXCEPTION(write_curves(stem, curves), UsageError,
+                        says("above 0 on a logarithmic axis"));
   BOOST_TEST(!fs::exists(*this / "c.dat"));
   BOOST_CHECK_EXCEPTION(write_curves(*this / "no" / "c", sample()), FileError,
                         says("c.dat", "No such file or directory"));
