@@ -52,7 +52,8 @@ GradientTest test_gradient(const std::string& system, const Mlp<double>& initial
     return forward.item(loss);
   };
   bool right = true;
-  for (std::int64_t i = 0; i < weights.size(); ++i) {
+  for (std::int64_t i = 0; i < weights.size(); i += every_entry ? 1 : 7) {
+    ++test.tested;
     double& weight = weights[i];
     const double before = weight;
     const double above = loss_at(weight, before + course_epsilon);

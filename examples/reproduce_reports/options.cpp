@@ -84,11 +84,15 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
                                         fmt::format("'{}': expected full|sampled", text));
            }
          },
-         "R13's entries for gradcheck: every one, or a sample [full; sampled without --data]")
+         "weights that R13 tests: every one, or a sample [full; sampled without --data]")
       ->option_text("full|sampled");
   app.add_flag("--resume", options.resume, "takes the runs that are in --out already from there");
 
+  app.add_flag("--report-only", options.report_only,
+               "trains nothing: writes the page anew from the runs that are in --out");
+
   if (const auto status = protocol::parse(app, argc, argv)) return *status;
+  if (options.report_only) options.resume = true;
   if (options.threads == 0) {
     options.threads = static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 256u));
   }

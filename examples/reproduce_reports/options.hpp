@@ -19,7 +19,8 @@ struct Options {
   std::int64_t train_size = 0, epochs = 50;
   protocol::Precision precision = protocol::Precision::single;
   bool every_entry = false;  // of the gradient test by gradcheck
-  bool resume = false;
+  bool resume = false;       // take what is in `out` from there
+  bool report_only = false;  // and nothing else
 
   bool wants(const std::string& group) const;
 };

@@ -105,6 +105,7 @@ void write_results(const Options& options, const Data& data, const Results& resu
     tests.push_back({{"system", test.system},
                      {"images", test.images},
                      {"weights", test.weights},
+                     {"course_tested", test.tested},
                      {"course_passed", test.course_passed},
                      {"course_largest_error", protocol::number(test.largest_error)},
                      {"gradcheck", to_string(test.gradcheck.verdict)}});

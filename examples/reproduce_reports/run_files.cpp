@@ -138,6 +138,7 @@ void RunFiles::write(const GradientTest& test) const {
   const Json json{{"settings", test_settings()},
                   {"images", test.images},
                   {"weights", test.weights},
+                  {"tested", test.tested},
                   {"largest_error", protocol::number(test.largest_error)},
                   {"largest_gradient", protocol::number(test.largest_gradient)},
                   {"blind", test.blind},
@@ -156,6 +157,7 @@ bool RunFiles::read(GradientTest& test) const {
   try {
     json->at("images").get_to(test.images);
     json->at("weights").get_to(test.weights);
+    test.tested = json->value("tested", test.weights);
     json->at("largest_error").get_to(test.largest_error);
     json->at("largest_gradient").get_to(test.largest_gradient);
     json->at("blind").get_to(test.blind);

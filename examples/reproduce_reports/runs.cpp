@@ -231,6 +231,7 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
     std::function<std::string()> work;
   };
   std::vector<Job> jobs;
+  std::vector<bool> taken;  // of results.runs: from a file
   SharedSets<float> single(data);
   SharedSets<double> twice(data);
   std::unique_ptr<Board> board;
@@ -240,16 +241,18 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
       Run run;
       run.system = system.id;
       run.seed = static_cast<std::uint64_t>(seed);
+      const bool found = options.resume && files.read(system, run);
+      if (!found && options.report_only) continue;
+      results.resumed += found;
+      taken.push_back(found);
       results.runs.push_back(std::move(run));
     }
   }
-  for (Run& run : results.runs) {
+  for (std::size_t i = 0; i < results.runs.size(); ++i) {
+    if (taken[i]) continue;
+    Run& run = results.runs[i];
     const System& system = find_system(systems, run.system);
-    if (options.resume && files.read(system, run)) {
-      ++results.resumed;
-      continue;
-    }
-    jobs.push_back({weight_of(system), [&, &run = run] {
+    jobs.push_back({weight_of(system), [&, &run = run, &system = system] {
                       const bool trick = system.experiment.bias == Bias::trick;
                       const Dataset<double>& images = trick ? sample_trick : sample_biases;
                       if (options.precision == protocol::Precision::single) {
@@ -270,16 +273,17 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
   }
   if (options.wants("R13")) {
     const std::vector<std::string> tested{"R1", "R7"};
-    results.gradient_tests.resize(tested.size());
-    for (std::size_t i = 0; i < tested.size(); ++i) {
-      GradientTest& test = results.gradient_tests[i];
-      test.system = tested[i];
-      if (options.resume && files.read(test)) {
-        ++results.resumed;
-        continue;
-      }
+    results.gradient_tests.reserve(tested.size());  // the jobs refer to them
+    for (const std::string& id : tested) {
+      GradientTest test;
+      test.system = id;
+      const bool found = options.resume && files.read(test);
+      if (!found && options.report_only) continue;
+      results.resumed += found;
+      results.gradient_tests.push_back(std::move(test));
+      if (found) continue;
       jobs.push_back(
-          {HUGE_VAL, [&, &test = test] {
+          {HUGE_VAL, [&, &test = results.gradient_tests.back()] {
              const auto experiment = find_system(systems, test.system).experiment;
              test = test_gradient(test.system, protocol::make_network(experiment, pixels),
                                   sample_trick, options.every_entry);

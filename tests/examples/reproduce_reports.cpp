@@ -129,6 +129,7 @@ BOOST_AUTO_TEST_CASE(the_gradient_test_is_run_and_passes) {
     BOOST_TEST(test["gradcheck"] == "pass");
     BOOST_TEST(test["course_passed"] == true);
     BOOST_TEST(test["weights"] == 50880);
+    BOOST_TEST(test["course_tested"] == 7269);                   // every seventh
     BOOST_TEST(test["course_largest_error"].get<double>() > 0);  // a stencil is never exact
     BOOST_TEST(test["course_largest_error"].get<double>() <= 1e-6);
   }
@@ -159,6 +160,14 @@ BOOST_AUTO_TEST_CASE(threads_do_not_change_the_results_and_runs_are_resumed) {
   BOOST_TEST(again.second == 3);
   BOOST_TEST(again.first != one.first);
   BOOST_TEST(again.first.find("\"stop_epoch\":77") != std::string::npos);
+
+  // Without training: what is there, and nothing else.
+  fs::remove(directory.path / "one" / "runs" / "R12-seed0.json");
+  const auto page = nlohmann::json::parse(again.first),
+             fewer = nlohmann::json::parse(rows("one", "--report-only").first);
+  BOOST_TEST(page.size() == 4u);
+  BOOST_TEST(fewer.size() == 3u);
+  BOOST_TEST(!fs::exists(directory.path / "one" / "runs" / "R12-seed0.json"));
 
   const std::string resume =
       "--seeds 2 --only R7 --resume --train-size 320 --out " + (directory.path / "one").string();
