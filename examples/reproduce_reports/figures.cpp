@@ -23,7 +23,7 @@ struct Shown {
   std::string system, name;
 };
 
-constexpr std::size_t most_points = 90;  // of a line; more are no longer seen
+constexpr std::size_t most_points = 60;  // of a line; more are no longer seen
 
 std::vector<const Run*> runs_of(const Results& results, const std::string& system) {
   std::vector<const Run*> runs;
@@ -86,6 +86,17 @@ Range accuracy_range(const std::vector<Line>& lines) {
   return {std::max(0., std::floor(20 * lowest - 1) / 20), 1};
 }
 
+/// From below the lowest validation loss to twice the highest at the end of a line, so that its
+/// rise is seen: the first steps are far above.
+Range loss_range(const std::vector<Line>& lines) {
+  double lowest = HUGE_VAL, last = 0;
+  for (const Line& line : lines) {
+    lowest = std::min(lowest, *std::min_element(line.y.begin(), line.y.end()));
+    last = std::max(last, line.y.back());
+  }
+  return {std::floor(20 * lowest - .5) / 20, 2 * last};
+}
+
 /// The four panels of every comparison; nothing where fewer than two systems were run.
 std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& all) {
   std::vector<Shown> shown;
@@ -94,7 +105,7 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
   }
   if (shown.size() < 2) return {};
   std::vector<Panel> panels{{"training loss of the batches", true, {}},
-                            {"validation loss", true, {}},
+                            {"validation loss", false, {}},
                             {"training accuracy", false, {}},
                             {"validation accuracy", false, {}}};
   for (const Shown& s : shown) {
@@ -103,6 +114,7 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
     panels[2].lines.push_back(score_line(results, s, train_accuracy));
     panels[3].lines.push_back(score_line(results, s, validation_accuracy));
   }
+  panels[1].y_range = loss_range(panels[1].lines);
   for (const std::size_t accuracies : {2, 3}) {
     panels[accuracies].y_range = accuracy_range(panels[accuracies].lines);
   }

@@ -236,9 +236,9 @@ std::string gradient_tests(const Results& results) {
         test.course_seconds, test.gradcheck_seconds);
   }
   return text +
-         "\n000 hands in a test that fails and calls the result correct all the same (E11). Where "
-         "a gradient is itself smaller than 1e-6 an absolute tolerance sees nothing: gradcheck "
-         "judges relative to each tensor's largest entry, and measures its own noise.\n\n";
+         "\n000 hands in a test that fails and calls the result correct all the same (E11). An "
+         "absolute tolerance says less the smaller the gradient: gradcheck judges relative to each "
+         "tensor's largest entry, and measures its own noise.\n\n";
 }
 
 std::string statistics_section(const Data& data) {
