@@ -69,6 +69,10 @@ class Var {
   std::uint32_t generation_ = 0;
 };
 
+namespace detail {
+class Graph;
+}  // namespace detail
+
 /// The list of steps. It belongs to the thread that made or last cleared it: on any other, whatever
 /// takes a Var or a name, and whatever records, throws UsageError. Nothing in it recurses.
 template <class T>
@@ -177,6 +181,7 @@ class Tape {
   template <class U>
   friend class Var;
   friend class Adjoint<T>;
+  friend class detail::Graph;  // takes back what it has recorded (check/altered.hpp)
 
   struct Hash {
     using is_transparent = void;

@@ -1,0 +1,54 @@
+// Candidates: what a gradient would be if a mistake of the catalogue had been made. Internal.
+#pragma once
+
+#include <chainrule/check/altered.hpp>
+#include <chainrule/check/network.hpp>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace chainrule::detail {
+
+/// What the options hold, in double and by the nodes of the graph.
+struct StepContext {
+  std::optional<double> learning_rate, momentum, weight_decay;
+  std::map<NodeId, Tensor<double>> previous, updated, velocity;
+};
+
+/// Where in the backward pass a mistake lies: two of one group are not made at once.
+enum class Group { factor, output, derivative, way_down, parameters, steps };
+
+/// One mistake, made in one way.
+struct Candidate {
+  std::string_view id;
+  int layer = 0;  ///< 0: at every layer to which it applies
+  Group group = Group::factor;
+  std::vector<Edit> edits;
+  /// Where a number in it is not known: the edits for each value. The gradients of the topmost layer
+  /// that it touches are linear in it.
+  std::function<std::vector<Edit>(double)> family = {};
+  double low = 0, high = 0;  ///< the values that make sense
+  std::string parameter{};   ///< its name
+  std::optional<double> value = {};
+  std::string detail{};  ///< "g = tanh"
+  std::string have{}, should{};  ///< formulas, where the catalogue's do not fit
+};
+
+/// Everything of the catalogue that can be made in this network with this context. `right` are the
+/// right adjoints of all nodes that have one.
+std::vector<Candidate> network_candidates(const Graph& graph, const Network& network,
+                                          const StepContext& context,
+                                          const std::vector<V>& right);
+
+/// Constant factors that have a name, and the mistakes that they are.
+std::vector<std::pair<std::string_view, double>> named_factors(const Network& network,
+                                                               const StepContext& context);
+
+/// One rule altered at one node, for every node of any graph.
+std::vector<Candidate> graph_candidates(const Graph& graph, std::span<const NodeId> wanted);
+
+}  // namespace chainrule::detail

@@ -1,0 +1,153 @@
+// What diagnose prints, for people and for programs.
+#include <chainrule/check/diagnose.hpp>
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+
+namespace chainrule {
+
+using Json = nlohmann::ordered_json;
+
+std::string_view to_string(DiagnosisVerdict verdict) {
+  switch (verdict) {
+    case DiagnosisVerdict::right:
+      return "right";
+    case DiagnosisVerdict::wrong:
+      return "wrong";
+    case DiagnosisVerdict::cannot_decide:
+      return "cannot_decide";
+    case DiagnosisVerdict::shape:
+      break;
+  }
+  return "shape";
+}
+
+namespace {
+
+std::string dimensions(const Shape& shape) {
+  if (shape.rank() == 0) return "a number";
+  return fmt::format("{}", fmt::join(shape.dimensions(), " x "));
+}
+
+std::string place(const Finding& finding) {
+  return finding.layer ? fmt::format("layer {}, {} ({})", finding.layer, finding.tensor,
+                                     dimensions(finding.shape))
+                       : fmt::format("{} ({})", finding.tensor, dimensions(finding.shape));
+}
+
+std::string verdict_line(const Finding& finding) {
+  switch (finding.verdict) {
+    case DiagnosisVerdict::right:
+      return fmt::format("right (error {:.0e})", finding.error);
+    case DiagnosisVerdict::cannot_decide:
+      return "cannot decide: " + finding.reason;
+    case DiagnosisVerdict::shape:
+      return "WRONG SHAPE: " + finding.reason;
+    case DiagnosisVerdict::wrong:
+      break;
+  }
+  if (finding.is_first_fault) return "WRONG, first fault is here";
+  if (finding.contaminated) return "wrong only because of what it is computed from";
+  return "WRONG";
+}
+
+void print_mistake(std::string& text, const NamedMistake& mistake, std::string_view lead) {
+  text += fmt::format("  {}{}\n", lead, mistake.text);
+  for (const auto& [name, value] : mistake.parameters) {
+    text += fmt::format("    with {} = {:.10g}\n", name, value);
+  }
+}
+
+void print_formulas(std::string& text, const NamedMistake& mistake) {
+  if (mistake.have.empty()) return;
+  text += fmt::format("  you have      {}\n  it should be  {}\n", mistake.have, mistake.should);
+}
+
+void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
+  if (!fault.reason.empty()) text += "  " + fault.reason + "\n";
+  if (fault.residual <= std::max(fault.tolerance, 1e-10)) {
+    text += fmt::format("  gradient is {:.7g} x the correct one (residual {:.0e})\n", fault.scale,
+                        fault.residual);
+  } else {
+    text += fmt::format("  norm-wise error {:.1e}, tolerance {:.0e}\n", fault.error, fault.tolerance);
+  }
+  for (std::size_t i = 0; i < d.mistakes.size(); ++i) {
+    print_mistake(text, d.mistakes[i], i == 0 ? "this is what happens when: " : "or when: ");
+  }
+  if (!d.mistakes.empty()) print_formulas(text, d.mistakes.front());
+  for (const auto& [a, b] : d.pairs) {
+    print_mistake(text, a, "this is what happens when two things come together: ");
+    print_mistake(text, b, "and: ");
+    print_formulas(text, b);
+  }
+  if (!d.mistakes.empty() || !d.pairs.empty()) return;
+  text += "  no known mistake fits; the worst entries:\n";
+  for (const WrongEntry& entry : fault.worst) {
+    text += fmt::format("    {} {}: you have {:.10g}, it should be {:.10g}\n", fault.tensor,
+                        entry_to_string(fault.shape, entry.index), entry.hand, entry.expected);
+  }
+}
+
+}  // namespace
+
+std::string to_string(const Diagnosis& d) {
+  std::string text = fmt::format("diagnosis: {}\n", to_string(d.verdict));
+  for (const Finding& finding : d.findings) {
+    text += fmt::format("{}: {}\n", place(finding), verdict_line(finding));
+    if (finding.is_first_fault) print_fault(text, d, finding);
+  }
+  for (const std::string& note : d.notes) text += note + "\n";
+  return text;
+}
+
+std::string to_json(const Diagnosis& d) {
+  const auto mistake = [](const NamedMistake& m) {
+    Json parameters = Json::object();
+    for (const auto& [name, value] : m.parameters) parameters[name] = value;
+    return Json{{"id", m.id},         {"text", m.text},           {"layer", m.layer},
+                {"have", m.have},     {"should", m.should},       {"parameters", parameters},
+                {"residual", m.residual}};
+  };
+  const auto fault = std::ranges::find(d.findings, true, &Finding::is_first_fault);
+  const bool has_fault = fault != d.findings.end();
+  Json json{{"verdict", to_string(d.verdict)},
+            {"layer", d.layer},
+            {"tensor", d.tensor},
+            {"scale", has_fault ? fault->scale : 1.0},
+            {"residual", has_fault ? fault->residual : 0.0},
+            {"mistakes", Json::array()},
+            {"pairs", Json::array()},
+            {"findings", Json::array()},
+            {"notes", d.notes}};
+  for (const NamedMistake& m : d.mistakes) json["mistakes"].push_back(mistake(m));
+  for (const auto& [a, b] : d.pairs) json["pairs"].push_back({mistake(a), mistake(b)});
+  for (const Finding& f : d.findings) {
+    Json worst = Json::array();
+    for (const WrongEntry& entry : f.worst) {
+      worst.push_back({{"entry", entry_to_string(f.shape, entry.index)},
+                       {"hand", entry.hand},
+                       {"expected", entry.expected}});
+    }
+    json["findings"].push_back({{"layer", f.layer},
+                                {"tensor", f.tensor},
+                                {"shape", f.shape.dimensions()},
+                                {"hand_shape", f.hand_shape.dimensions()},
+                                {"verdict", to_string(f.verdict)},
+                                {"reason", f.reason},
+                                {"recovered", f.recovered},
+                                {"is_first_fault", f.is_first_fault},
+                                {"contaminated", f.contaminated},
+                                {"error", f.error},
+                                {"tolerance", f.tolerance},
+                                {"local_error", f.local_error},
+                                {"scale", f.scale},
+                                {"residual", f.residual},
+                                {"worst", worst}});
+  }
+  return json.dump(2, ' ', false, Json::error_handler_t::replace);
+}
+
+}  // namespace chainrule
