@@ -70,7 +70,23 @@ V Site::output() const { return walk.value(node); }
 V Site::rule(V g) const {
   const V own = walk.recorded_[node];
   const Graph::Step& step = walk.graph().step(node);
-  return step.op->adjoint(Adjoint<double>(own.tape(), own.id(), g), input);
+  if (!step.op->adjoint) {
+    throw UsageError("diagnose",
+                     fmt::format("{} has no rule for its derivative: expected one, or "
+                                 "zero_derivative where that is meant",
+                                 step.op->name),
+                     step.location);
+  }
+  const V part = step.op->adjoint(Adjoint<double>(own.tape(), own.id(), g), input);
+  const Shape& expected = walk.graph().step(step.inputs[static_cast<std::size_t>(input)]).shape;
+  if (part.shape() != expected) {
+    throw ShapeError(step.op->name,
+                     fmt::format("the adjoint of input {} has shape {}: expected that of the "
+                                 "input, {}",
+                                 input, to_string(part.shape()), to_string(expected)),
+                     step.location);
+  }
+  return part;
 }
 Attributes Site::attributes() const { return walk.graph().step(node).attributes; }
 
@@ -95,12 +111,12 @@ Walk::Walk(const Graph& graph, std::span<const NodeId> wanted, std::span<const E
       done_(graph.size()) {
   for (const NodeId id : wanted_) varies_[id] = is_wanted_[id] = 1;
   for (NodeId id = 0; id < graph.size(); ++id) {
-    if (graph.step(id).op->adjoint == nullptr) continue;
+    if (graph.step(id).op->zero_derivative) continue;
     for (const NodeId in : graph.step(id).inputs) varies_[id] |= varies_[in];
   }
   reached_[graph.loss()] = 1;
   for (NodeId id = graph.loss() + 1; id-- > 0;) {
-    if (!reached_[id] || graph.step(id).op->adjoint == nullptr) continue;
+    if (!reached_[id] || graph.step(id).op->zero_derivative) continue;
     for (const NodeId in : graph.step(id).inputs) reached_[in] = 1, ++pending_[in];
   }
   forward();
@@ -171,7 +187,7 @@ bool Walk::run(const Visit& visit) {
     if (!reached_[id]) continue;
     if (!complete(id, visit)) return false;
     const Graph::Step& step = graph_.step(id);
-    if (step.op->adjoint == nullptr) continue;
+    if (step.op->zero_derivative) continue;
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const NodeId in = step.inputs[i];
       --pending_[in];

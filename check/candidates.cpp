@@ -136,6 +136,12 @@ class Writer {
         {delta(depth(), [n](const Site& s) { return scale(s.cotangent, n); })});
   }
 
+  Make output_without_mass() const {
+    return [y = network_.targets, z = network_.logits(), n = samples()](const Site& s) {
+      return scale(sub(softmax(s.value(z)), y), 1 / n);
+    };
+  }
+
   void output_deltas() {
     const int L = depth();
     const V y = network_.targets;
@@ -158,7 +164,7 @@ class Writer {
     const auto swapped = [=](const Site& s) { return scale(sub(y, yhat(s)), 1 / n); };
     put("label-prediction-swapped", swapped);
     put("erratum-e1", swapped);
-    put("mass-assumed-one", [=](const Site& s) { return scale(sub(yhat(s), y), 1 / n); });
+    put("mass-assumed-one", output_without_mass());
     const auto by_sigmoid = [=](const Site& s) {
       return scale(sub(sigmoid(s.value(z)), y), 1 / n);
     };
@@ -303,11 +309,17 @@ class Writer {
       if (width(l) != width(l - 1)) return {};
       return {down(l, [](const Site& s) { return matmul(s.cotangent, s.input_value(1)); })};
     });
-    add_each("erratum-e2", 2, depth(), group, [this](int l) -> std::vector<Edit> {
-      return {down(l, [](const Site& s) {
+    // The report's own delta: with labels of mass one it is the right one.
+    const Edit output = delta(depth(), output_without_mass());
+    const auto with_output = [output](std::vector<Edit> edits) {
+      edits.push_back(output);
+      return edits;
+    };
+    add_each("erratum-e2", 2, depth(), group, [&](int l) -> std::vector<Edit> {
+      return with_output({down(l, [](const Site& s) {
         const V w = sum(s.input_value(1), {1});
         return mul(sum(s.cotangent, {1}, true), reshape(w, {1, w.shape().size()}));
-      })};
+      })});
     });
     for (const double sign : {1.0, -1.0}) {
       add_each("erratum-e5", 1, depth() - 1, group, [&](int l) -> std::vector<Edit> {
@@ -488,7 +500,7 @@ class Writer {
   /// the gradient of the weights.
   void literal_erratum_e6() {
     if (depth() < 2) return;
-    std::vector<Edit> edits;
+    std::vector<Edit> edits{delta(depth(), output_without_mass())};
     for (int l = depth(); l >= 1; --l) {
       if (l < depth()) {
         edits.push_back(weights(l, [](const Site& s) {

@@ -36,6 +36,7 @@ struct Candidate {
   std::optional<double> value = {};
   std::string detail{};  ///< "g = tanh"
   std::string have{}, should{};  ///< formulas, where the catalogue's do not fit
+  NodeId node = no_node;         ///< whose rule it alters, where it is about one node of any graph
 };
 
 /// Everything of the catalogue that can be made in this network with this context. `right` are the
@@ -49,6 +50,7 @@ std::vector<std::pair<std::string_view, double>> named_factors(const Network& ne
                                                                const StepContext& context);
 
 /// One rule altered at one node, for every node of any graph.
-std::vector<Candidate> graph_candidates(const Graph& graph, std::span<const NodeId> wanted);
+/// Only those that can change the adjoint of every node of `wrong`.
+std::vector<Candidate> graph_candidates(const Graph& graph, std::span<const NodeId> wrong);
 
 }  // namespace chainrule::detail

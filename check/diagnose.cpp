@@ -6,6 +6,7 @@
 #include <chainrule/check/match.hpp>
 #include <chainrule/check/mistakes.hpp>
 #include <chainrule/check/precision.hpp>
+#include <chainrule/check/recover.hpp>
 
 #include <algorithm>
 #include <cmath>
@@ -39,7 +40,7 @@ class Diagnosing {
  public:
   Diagnosing(V loss, const std::vector<Given>& hand, double epsilon,
              std::optional<double> tolerance)
-      : graph_(tape_, loss, nodes_of(hand)) {
+      : graph_(tape_, loss, nodes_of(hand)), epsilon_(epsilon) {
     for (const Given& given : hand) {
       Target target;
       target.name = given.name;
@@ -57,11 +58,19 @@ class Diagnosing {
   StepContext& context() { return context_; }
 
   Diagnosis run() {
+    wanted_ = detail::wanted_nodes(targets_);
+    if (network_) {
+      std::vector<Target> recovered =
+          detail::recover_deltas(graph_, *network_, right_, targets_, diagnosis_.notes);
+      std::ranges::move(recovered, std::back_inserter(targets_));
+    }
     diagnosis_.findings = detail::locate(graph_, targets_);
     decide_verdict();
+    if (diagnosis_.verdict == DiagnosisVerdict::shape) explain_shapes();
     if (diagnosis_.verdict != DiagnosisVerdict::wrong) return std::move(diagnosis_);
-    wanted_ = detail::wanted_nodes(targets_);
+    if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
     name_mistakes();
+    if (network_) draw_curve();
     return std::move(diagnosis_);
   }
 
@@ -106,29 +115,182 @@ class Diagnosing {
     }
   }
 
+  const Target& target_of(const Finding& finding) const {
+    return *std::ranges::find(targets_, finding.tensor, &Target::name);
+  }
+
+  /// Other shapes: which transposition would conform, and what the shape is that of.
+  void explain_shapes() {
+    for (Finding& finding : diagnosis_.findings) {
+      if (finding.verdict != DiagnosisVerdict::shape) continue;
+      const Target& target = target_of(finding);
+      const V expected = target.gradient ? right_[target.node] : graph_.var(target.node);
+      finding.reason = compare(finding.tensor, target.hand, expected.value()).reason;
+      if (network_) explain_shape_in_network(finding, target);
+    }
+  }
+
+  void explain_shape_in_network(Finding& finding, const Target& target) {
+    for (int l = 1; l <= network_->depth(); ++l) {
+      const detail::NetworkLayer& layer = network_->at(l);
+      if (target.node == layer.b && target.hand.shape() == graph_.step(layer.z).shape) {
+        // Not summed: then the rows are the deltas that the user has.
+        const auto dz = std::ranges::find_if(
+            targets_, [&](const Target& t) { return t.gradient && t.node == layer.z; });
+        const V right = right_[layer.z];
+        const bool has_own = dz != targets_.end() && dz->right;
+        const TensorView<const double> expected = has_own ? dz->hand.view() : right.value();
+        const double off = detail::distance(target.hand, expected);
+        const double size = detail::norm(expected);
+        if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
+      }
+      const bool hidden_delta = l < network_->depth() &&
+                                (target.node == layer.z || target.node == layer.activation) &&
+                                target.gradient;
+      if (hidden_delta && target.hand.shape() == network_->targets.shape()) {
+        finding.reason += fmt::format(
+            "; it is Y's shape: report 001's erratum E5 writes the output's error, y - f(z), for "
+            "the hidden delta, which has a shape only where layer {} has as many units as there "
+            "are classes",
+            l);
+      }
+      if (hidden_delta && target.hand.shape() == graph_.step(layer.below).shape) {
+        finding.reason += fmt::format(
+            "; it is A{}'s shape: report 001's erratum E3 writes the layer's own weights, W{}, for "
+            "the next layer's, W{}",
+            l - 1, l, l + 1);
+      }
+    }
+  }
+
+  /// Whether all parameters are right, and only deltas are N times theirs: then 1/N stands in the
+  /// gradients of the weights instead, which is another way to write the same thing.
+  bool only_the_mean_is_elsewhere() {
+    const double n = static_cast<double>(network_->samples);
+    bool parameters = false;
+    for (const Finding& finding : diagnosis_.findings) {
+      const Target& target = target_of(finding);
+      const bool leaf = graph_.step(target.node).is_leaf();
+      parameters |= leaf && target.gradient;
+      if (finding.verdict != DiagnosisVerdict::wrong) continue;
+      if (leaf || !target.gradient || finding.residual > finding.tolerance ||
+          std::abs(finding.scale - n) > 1e-9 * n) {
+        return false;
+      }
+    }
+    if (!parameters) return false;
+    for (Finding& finding : diagnosis_.findings) {
+      if (finding.verdict != DiagnosisVerdict::wrong) continue;
+      finding.verdict = DiagnosisVerdict::right;
+      finding.is_first_fault = finding.contaminated = false;
+      finding.reason = "N times the tape's: 1/N stands in the gradients of the weights instead";
+    }
+    diagnosis_.verdict = DiagnosisVerdict::right;
+    diagnosis_.layer = 0;
+    diagnosis_.tensor.clear();
+    diagnosis_.notes.push_back(
+        "the deltas leave 1/N to the gradients of the weights, and these are right");
+    return true;
+  }
+
+  void draw_curve() {
+    std::optional<RecoveredCurve> curve =
+        detail::recover_curve(graph_, *network_, diagnosis_.layer, targets_);
+    if (!curve) return;
+    std::size_t middle = 0;
+    double off = 0, largest = 0;
+    for (std::size_t i = 0; i < curve->z.size(); ++i) {
+      if (std::abs(curve->z[i]) < std::abs(curve->z[middle])) middle = i;
+      off = std::max(off, std::abs(curve->hand[i] - curve->right[i]));
+      largest = std::max(largest, std::abs(curve->right[i]));
+    }
+    if (off <= 1e-6 * largest) return;  // what is wrong is not here
+    diagnosis_.notes.push_back(fmt::format(
+        "your f' is not f' of {}: at z = {:.3g} yours is {:.4g}, it should be {:.4g}",
+        curve->activation, curve->z[middle], curve->hand[middle], curve->right[middle]));
+    diagnosis_.curve = std::move(curve);
+  }
+
+  void add_entry(std::string_view id, int layer, double residual) {
+    Candidate candidate;
+    candidate.id = id, candidate.layer = layer;
+    add_mistake(named(candidate, residual));
+  }
+
   void name_mistakes() {
-    if (!network_) return;
-    std::vector<Candidate> candidates =
-        detail::network_candidates(graph_, *network_, context_, right_);
-    std::vector<std::pair<const Candidate*, Match>> scaled;
+    if (network_) {
+      std::vector<Candidate> candidates =
+          detail::network_candidates(graph_, *network_, context_, right_);
+      try_single(candidates);
+      if (diagnosis_.mistakes.empty()) try_pairs(candidates);
+    }
+    if (!diagnosis_.mistakes.empty() || !diagnosis_.pairs.empty()) return;
+    std::vector<NodeId> wrong;
+    for (const Finding& finding : diagnosis_.findings) {
+      const Target& target = target_of(finding);
+      if (finding.verdict == DiagnosisVerdict::wrong && target.gradient && !target.recovered) {
+        wrong.push_back(target.node);
+      }
+    }
+    std::vector<Candidate> candidates = detail::graph_candidates(graph_, wrong);
+    try_single(candidates);
+  }
+
+  void try_single(std::vector<Candidate>& candidates) {
     for (Candidate& candidate : candidates) {
       if (candidate.family && !detail::fit_parameter(graph_, targets_, wanted_, candidate)) {
         continue;
       }
       const Match match = detail::match(graph_, targets_, wanted_, candidate.edits);
-      if (match.fits) add_mistake(named(candidate, match.residual));
-      if (match.fits_scaled && !match.fits) scaled.emplace_back(&candidate, match);
+      if (match.fits) {
+        add_mistake(named(candidate, match.residual));
+        if (diagnosis_.faulty_node.empty() && candidate.node != no_node) {
+          diagnosis_.faulty_node = graph_.name(candidate.node);
+        }
+      }
+      if (match.fits_scaled && !match.fits) scaled_.emplace_back(&candidate, match);
     }
-    if (!diagnosis_.mistakes.empty()) return;
-    for (const auto& [candidate, match] : scaled) {
+  }
+
+  /// A constant factor and one more mistake.
+  void try_pairs(const std::vector<Candidate>& candidates) {
+    for (const auto& [candidate, match] : scaled_) {
+      if (candidate->group == Group::factor) continue;
       for (const auto& [id, factor] : detail::named_factors(*network_, context_)) {
         if (std::abs(match.factor - factor) > 1e-9 * std::abs(factor)) continue;
         const Mistake& entry = find_mistake(id);
         NamedMistake constant{std::string(id), std::string(entry.text), "", "", 0,
                               {{"factor", factor}}, match.scaled_residual};
-        diagnosis_.pairs.emplace_back(constant, named(*candidate, match.scaled_residual));
+        add_pair(constant, named(*candidate, match.scaled_residual));
       }
     }
+    if (!diagnosis_.pairs.empty()) return;
+    for (std::size_t i = 0; i < candidates.size(); ++i) {
+      for (std::size_t j = i + 1; j < candidates.size(); ++j) {
+        const Candidate &a = candidates[i], &b = candidates[j];
+        if (!may_come_together(a, b)) continue;
+        std::vector<detail::Edit> edits = a.edits;
+        edits.insert(edits.end(), b.edits.begin(), b.edits.end());
+        const Match match = detail::match(graph_, targets_, wanted_, edits);
+        if (match.fits) add_pair(named(a, match.residual), named(b, match.residual));
+      }
+    }
+  }
+
+  /// The list of pairs: mistakes of two groups, none of them a reading of another's.
+  static bool may_come_together(const Candidate& a, const Candidate& b) {
+    const auto listed = [](const Candidate& c) {
+      return !c.family && c.group != Group::factor && c.group != Group::steps &&
+             !c.id.starts_with("erratum");
+    };
+    return listed(a) && listed(b) && a.group != b.group;
+  }
+
+  void add_pair(NamedMistake a, NamedMistake b) {
+    for (const auto& [first, second] : diagnosis_.pairs) {
+      if (first.id == a.id && second.id == b.id) return;
+    }
+    diagnosis_.pairs.emplace_back(std::move(a), std::move(b));
   }
 
   NamedMistake named(const Candidate& candidate, double residual) const {
@@ -139,8 +301,8 @@ class Diagnosing {
     if (!candidate.detail.empty()) mistake.text += fmt::format(" ({})", candidate.detail);
     mistake.layer = candidate.layer;
     const int layer = candidate.layer ? candidate.layer : diagnosis_.layer;
-    mistake.have = at_layer(candidate.have.empty() ? entry.wrong : candidate.have, layer);
-    mistake.should = at_layer(candidate.should.empty() ? entry.right : candidate.should, layer);
+    mistake.have = candidate.have.empty() ? at_layer(entry.wrong, layer) : candidate.have;
+    mistake.should = candidate.should.empty() ? at_layer(entry.right, layer) : candidate.should;
     if (candidate.value) mistake.parameters.emplace_back(candidate.parameter, *candidate.value);
     mistake.residual = residual;
     return mistake;
@@ -156,11 +318,13 @@ class Diagnosing {
 
   Tape<double> tape_;
   Graph graph_;
+  double epsilon_;
   std::vector<Target> targets_;
   std::optional<Network> network_;
   StepContext context_;
   std::vector<V> right_;
   std::vector<NodeId> wanted_;
+  std::vector<std::pair<const Candidate*, Match>> scaled_;  // candidates that fit with a factor
   Diagnosis diagnosis_;
 };
 

@@ -219,6 +219,7 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
   });
   std::vector<Finding> findings;
   bool first = true;
+  std::map<int, bool> recovered;  // by layer: whether it is only contaminated
   for (const Target& target : targets) {
     Finding finding;
     finding.tensor = target.name;
@@ -244,8 +245,17 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
         finding.contaminated = !first && finding.local_error <= target.local_tolerance;
       }
     }
-    if (first && (finding.verdict == DiagnosisVerdict::wrong ||
-                  finding.verdict == DiagnosisVerdict::shape)) {
+    // What was recovered stands for the weights' gradient, whose finding comes next or later.
+    if (target.recovered) {
+      recovered[finding.layer] = finding.contaminated;
+    } else if (const auto delta = recovered.find(finding.layer);
+               delta != recovered.end() && finding.shape.rank() == 2 &&
+               finding.verdict == DiagnosisVerdict::wrong) {
+      finding.contaminated = !first && delta->second;
+    }
+    if (first && !target.recovered &&
+        (finding.verdict == DiagnosisVerdict::wrong ||
+         finding.verdict == DiagnosisVerdict::shape)) {
       finding.is_first_fault = true;
       first = false;
     }

@@ -31,7 +31,7 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
   result.fits = result.fits_scaled = true;
   bool has_factor = false;
   const auto visit = [&](const Target& target, V value, bool scales) {
-    if (!target.right) return;
+    if (!target.right || target.recovered) return;
     const TensorView<const double> candidate = value.value();
     if (!all_finite(candidate)) {
       result.fits = result.fits_scaled = false;
@@ -96,7 +96,7 @@ bool fit_parameter(const Graph& graph, const std::vector<Target>& targets,
   double number = 0;
   Walk(graph, wanted, one).run([&](NodeId node, V adjoint) {
     for (const Target& target : targets) {
-      if (!target.gradient || target.node != node || !target.right) continue;
+      if (!target.gradient || target.node != node || !target.right || target.recovered) continue;
       Tensor<double> direction(adjoint.value());
       const TensorView<const double> base = at_zero[node].value();
       for (std::int64_t i = 0; i < direction.size(); ++i) direction[i] -= base[i];
