@@ -67,6 +67,9 @@ class Writer {
   }
   std::string_view activation(int l) const { return graph_.step(at(l).activation).op->name; }
 
+  static void append(std::vector<Edit>& edits, const std::vector<Edit>& more) {
+    edits.insert(edits.end(), more.begin(), more.end());
+  }
   Candidate& add(std::string_view id, int layer, Group group, std::vector<Edit> edits,
                  std::string detail = {}) {
     Candidate candidate;
@@ -86,7 +89,7 @@ class Writer {
       const std::vector<Edit> here = edits(l);
       if (here.empty()) continue;
       ++layers;
-      all.insert(all.end(), here.begin(), here.end());
+      append(all, here);
       add(id, l, group, here, detail);
     }
     if (layers > 1) add(id, 0, group, all, detail);
@@ -119,6 +122,7 @@ class Writer {
     for (const auto& [id, factor] : named_factors(network_, context_)) {
       if (!std::isfinite(factor)) continue;
       const auto scaled = [factor = factor](const Site& s) { return scale(s.cotangent, factor); };
+      const auto scaled_leaf = [factor = factor](NodeId, V g) { return scale(g, factor); };
       for (int l = depth(); l >= 1; --l) {
         const bool everywhere = l == depth();
         std::string_view name = id;
@@ -126,10 +130,12 @@ class Writer {
         add(name, l, Group::factor, {delta(l, scaled)});
         if (id == "mean-missing" && depth() == 1) continue;
         if (name == "mean-missing") name = "mean-missing-some";
-        add(name, l, Group::factor, parameters(l, [factor = factor](NodeId, V g) {
-                                return scale(g, factor);
-                              }));
+        add(name, l, Group::factor, parameters(l, scaled_leaf));
       }
+      if (id == "mean-missing") continue;
+      std::vector<Edit> all;
+      for (int l = 1; l <= depth(); ++l) append(all, parameters(l, scaled_leaf));
+      add(id, 0, Group::factor, std::move(all));
     }
     const double n = samples();
     add("erratum-e4", depth(), Group::factor,
