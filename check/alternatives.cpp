@@ -1,6 +1,7 @@
 // One rule altered at one node of any graph: the backward pass is tape, so that each rule can be
 // run on other values, left out, or run twice.
 #include <chainrule/check/candidates.hpp>
+#include <chainrule/check/formulas.hpp>
 #include <chainrule/ops/ops.hpp>
 
 #include <fmt/format.h>
@@ -86,30 +87,13 @@ class Alternatives {
     const Graph::Step& step = graph_.step(node);
     const NodeId in = step.inputs[static_cast<std::size_t>(input)];
     const std::string at = step.location.to_string();
-    c.have = fmt::format("{}: the rule of {} for d{}{}", what.empty() ? std::string(id) : what,
-                         describe(node), graph_.name(in), at.empty() ? "" : ", recorded at " + at);
-    c.should = formula(node, input);
+    c.have = fmt::format("{} in the rule of {}{}", what.empty() ? std::string(id) : what,
+                         node_formula(graph_, node), at.empty() ? "" : " (" + at + ")");
+    c.should = fmt::format("{}{} {} {}", contributions(in) > 1 ? "in " : "",
+                           adjoint_name(graph_, in), contributions(in) > 1 ? "there is" : "=",
+                           rule_formula(graph_, node, input));
     found_.push_back(std::move(c));
   }
-  std::string describe(NodeId node) const {
-    return fmt::format("{} = {}({})", graph_.name(node), graph_.step(node).op->name, operands(node));
-  }
-  std::string operands(NodeId node) const {
-    std::string text;
-    for (const NodeId in : graph_.step(node).inputs) {
-      text += (text.empty() ? "" : ", ") + graph_.name(in);
-    }
-    return text;
-  }
-  /// The local derivative as people write it.
-  std::string formula(NodeId node, int input) const {
-    const Graph::Step& step = graph_.step(node);
-    const std::string y = graph_.name(node);
-    const std::string x = graph_.name(step.inputs[static_cast<std::size_t>(input)]);
-    return fmt::format("d{} = d{} times the derivative of {}({}) in {}", x, y, step.op->name,
-                       operands(node), x);
-  }
-
   void alter(NodeId id, int input, NodeId in) {
     const Graph::Step& step = graph_.step(id);
     const Shape &from = step.shape, &to = graph_.step(in).shape;

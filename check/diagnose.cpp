@@ -244,8 +244,8 @@ class Diagnosing {
       const Match match = detail::match(graph_, targets_, wanted_, candidate.edits);
       if (match.fits) {
         add_mistake(named(candidate, match.residual));
-        if (diagnosis_.faulty_node.empty() && candidate.node != no_node) {
-          diagnosis_.faulty_node = graph_.name(candidate.node);
+        if (diagnosis_.faulty_node.empty()) {
+          diagnosis_.faulty_node = graph_.name(candidate.edits.front().node);
         }
       }
       if (match.fits_scaled && !match.fits) scaled_.emplace_back(&candidate, match);

@@ -3,6 +3,7 @@
 
 #include <chainrule/check/boost_test.hpp>
 #include <chainrule/check/diagnose.hpp>
+#include <chainrule/check/explain.hpp>
 #include <chainrule/models/mlp.hpp>
 #include <chainrule/autograd/storage/random.hpp>
 #include <chrono>
@@ -88,4 +89,12 @@ BOOST_AUTO_TEST_CASE(right_gradients) {
   const Diagnosis d = diagnose(step.loss, {{"dW1", w1}, {"db2", b2}, {"dZ1", z1}});
   std::cout << to_string(d) << to_json(d);
   BOOST_TEST(passes(d));
+}
+
+BOOST_AUTO_TEST_CASE(explains) {
+  Step step({6, 5, 4}, Activation::sigmoid, 7, Bias::per_layer);
+  std::cout << explain(step.loss, step.tape.find("W1"));
+  const Tensor<double> w1 = times(step.right("dW1"), -1), w2 = step.right("dW2");
+  const Diagnosis d = diagnose(step.loss, {{"dW1", w1}, {"dW2", w2}});
+  std::cout << to_string(d) << to_dot(step.loss, d);
 }
