@@ -1,4 +1,5 @@
 #include <chainrule/check/candidates.hpp>
+#include <chainrule/check/mistakes.hpp>
 #include <chainrule/ops/ops.hpp>
 
 #include <fmt/format.h>
@@ -19,6 +20,7 @@ struct Activated {
   V (*value)(V z);
   V (*derivative)(V z);
   V (*closed)(V a);
+  std::string_view closed_text;  ///< the closed form, of t
 };
 
 constexpr double outer = 1.7159, inner = 2.0 / 3.0;
@@ -28,14 +30,15 @@ V positive(V x) { return greater(x, x.tape().constant(0.0)); }
 
 const std::array<Activated, 4> activations{{
     {"sigmoid", [](V z) { return sigmoid(z); }, [](V z) { return sech_squared(z, 0.25, 0.5); },
-     [](V a) { return mul(a, complement(a, 1)); }},
+     [](V a) { return mul(a, complement(a, 1)); }, "t o (1 - t)"},
     {"tanh", [](V z) { return tanh(z); }, [](V z) { return sech_squared(z); },
-     [](V a) { return complement(square(a), 1); }},
+     [](V a) { return complement(square(a), 1); }, "(1 - t^2)"},
     {"improved_sigmoid", [](V z) { return improved_sigmoid(z); },
      [](V z) { return sech_squared(z, outer * inner, inner); },
-     [](V a) { return scale(complement(scale(square(a), 1 / outer), outer), inner); }},
+     [](V a) { return scale(complement(scale(square(a), 1 / outer), outer), inner); },
+     "2/3 (1.7159 - t^2/1.7159)"},
     {"relu", [](V z) { return relu(z); }, [](V z) { return positive(z); },
-     [](V a) { return positive(a); }},
+     [](V a) { return positive(a); }, "[t > 0]"},
 }};
 
 /// Writes the candidates of one network.
@@ -119,23 +122,30 @@ class Writer {
   }
 
   void constant_factors() {
-    for (const auto& [id, factor] : named_factors(network_, context_)) {
+    for (const NamedFactor& named : named_factors(network_, context_)) {
+      const double factor = named.value;
       if (!std::isfinite(factor)) continue;
-      const auto scaled = [factor = factor](const Site& s) { return scale(s.cotangent, factor); };
-      const auto scaled_leaf = [factor = factor](NodeId, V g) { return scale(g, factor); };
+      const auto scaled = [factor](const Site& s) { return scale(s.cotangent, factor); };
+      const auto scaled_leaf = [factor](NodeId, V g) { return scale(g, factor); };
+      const bool mean = named.id == "mean-missing";
       for (int l = depth(); l >= 1; --l) {
         const bool everywhere = l == depth();
-        std::string_view name = id;
-        if (name == "mean-missing" && !everywhere) name = "mean-missing-some";
-        add(name, l, Group::factor, {delta(l, scaled)});
-        if (id == "mean-missing" && depth() == 1) continue;
-        if (name == "mean-missing") name = "mean-missing-some";
-        add(name, l, Group::factor, parameters(l, scaled_leaf));
+        Candidate& through = add(mean && !everywhere ? "mean-missing-some" : named.id, l,
+                                 Group::factor, {delta(l, scaled)});
+        if (!mean || !everywhere) {  // the catalogue has that one as people write it
+          write_factor(through, named, "dZl",
+                       everywhere ? "(m o Yhat - Y) / N" : "f'(Zl) o dAl", l);
+        }
+        if (mean && depth() == 1) continue;
+        Candidate& only = add(mean ? "mean-missing-some" : named.id, l, Group::factor,
+                              parameters(l, scaled_leaf));
+        write_factor(only, named, "dWl", "A(l-1)^T dZl", l);
       }
-      if (id == "mean-missing") continue;
+      if (mean) continue;
       std::vector<Edit> all;
       for (int l = 1; l <= depth(); ++l) append(all, parameters(l, scaled_leaf));
-      add(id, 0, Group::factor, std::move(all));
+      Candidate& everywhere = add(named.id, 0, Group::factor, std::move(all));
+      write_factor(everywhere, named, "dWl", "A(l-1)^T dZl", 0);
     }
     const double n = samples();
     add("erratum-e4", depth(), Group::factor,
@@ -146,6 +156,16 @@ class Writer {
     return [y = network_.targets, z = network_.logits(), n = samples()](const Site& s) {
       return scale(sub(softmax(s.value(z)), y), 1 / n);
     };
+  }
+
+  static void write_factor(Candidate& c, const NamedFactor& factor, std::string_view left,
+                           std::string_view right, int l) {
+    const auto formula = [l](const std::string& text) {
+      return l == 0 ? text + " for every l" : at_layer(text, l);
+    };
+    const bool sign = factor.value == -1;
+    c.have = formula(fmt::format("{} = {}{}({})", left, factor.symbol, sign ? "" : " ", right));
+    c.should = formula(fmt::format("{} = {}", left, right));
   }
 
   void output_deltas() {
@@ -224,7 +244,13 @@ class Writer {
       };
       add_each("activation-recomputed", 1, last, group, other(recomputed_both),
                fmt::format("g = {}, in f' too", g.name));
+      const std::size_t before = found_.size();
       add_each("derivative-z-one-minus-z", 1, last, group, only_for(g.name, by(g.closed, false)));
+      for (std::size_t i = before; i < found_.size(); ++i) {
+        const std::string l = found_[i].layer ? std::to_string(found_[i].layer) : "l";
+        found_[i].have = closed_formula(g, "Z" + l, l);
+        found_[i].should = closed_formula(g, "A" + l, l);
+      }
     }
     add_each("derivative-missing", 1, last, group, [this](int l) -> std::vector<Edit> {
       return {slope(l, [](const Site& s) { return s.cotangent; })};
@@ -240,6 +266,19 @@ class Writer {
     improved("one-minus-tanh-squared-z", [](V z) { return sech_squared(z); });
     improved("erratum-e7", [](V z) { return sech_squared(z, 2 * outer * inner, inner); });
     relu_masks();
+  }
+
+  /// "dZ1 = A1 o (1 - A1) o dA1" for t = A1.
+  static std::string closed_formula(const Activated& g, const std::string& t, const std::string& l) {
+    std::string slope;
+    for (const char c : g.closed_text) {
+      if (c == 't') {
+        slope += t;
+      } else {
+        slope += c;
+      }
+    }
+    return fmt::format("dZ{} = {} o dA{}", l, slope, l);
   }
 
   static V rule_at_output(const Site& s) {
@@ -531,14 +570,16 @@ class Writer {
 
 }  // namespace
 
-std::vector<std::pair<std::string_view, double>> named_factors(const Network& network,
-                                                               const StepContext& context) {
+std::vector<NamedFactor> named_factors(const Network& network, const StepContext& context) {
   const double n = static_cast<double>(network.samples), k = static_cast<double>(network.classes);
-  std::vector<std::pair<std::string_view, double>> factors{
-      {"sign", -1},          {"mean-missing", n},          {"mean-doubled", 1 / n},
-      {"mean-n-k", 1 / k},   {"mean-n-minus-1", n / (n - 1)}, {"factor-two", 2},
-      {"factor-half", 0.5}};
-  if (context.learning_rate) factors.emplace_back("learning-rate", *context.learning_rate);
+  std::vector<NamedFactor> factors{{"sign", "-", -1},
+                                   {"mean-missing", "N", n},
+                                   {"mean-doubled", "1/N", 1 / n},
+                                   {"mean-n-k", "1/K", 1 / k},
+                                   {"mean-n-minus-1", "N/(N - 1)", n / (n - 1)},
+                                   {"factor-two", "2", 2},
+                                   {"factor-half", "1/2", 0.5}};
+  if (context.learning_rate) factors.push_back({"learning-rate", "lr", *context.learning_rate});
   return factors;
 }
 

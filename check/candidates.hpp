@@ -45,9 +45,12 @@ std::vector<Candidate> network_candidates(const Graph& graph, const Network& net
                                           const StepContext& context,
                                           const std::vector<V>& right);
 
-/// Constant factors that have a name, and the mistakes that they are.
-std::vector<std::pair<std::string_view, double>> named_factors(const Network& network,
-                                                               const StepContext& context);
+/// A constant factor that has a name, and the mistake that it is.
+struct NamedFactor {
+  std::string_view id, symbol;
+  double value = 1;
+};
+std::vector<NamedFactor> named_factors(const Network& network, const StepContext& context);
 
 /// One rule altered at one node, for every node of any graph.
 /// Only those that can change the adjoint of every node of `wrong`.

@@ -61,7 +61,7 @@ class Diagnosing {
     wanted_ = detail::wanted_nodes(targets_);
     if (network_) {
       std::vector<Target> recovered =
-          detail::recover_deltas(graph_, *network_, right_, targets_, diagnosis_.notes);
+          detail::recover_deltas(graph_, *network_, right_, targets_, unknown_);
       std::ranges::move(recovered, std::back_inserter(targets_));
     }
     diagnosis_.findings = detail::locate(graph_, targets_);
@@ -70,7 +70,12 @@ class Diagnosing {
     if (diagnosis_.verdict != DiagnosisVerdict::wrong) return std::move(diagnosis_);
     if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
     name_mistakes();
-    if (network_) draw_curve();
+    attribute_findings();
+    if (diagnosis_.mistakes.empty() && diagnosis_.pairs.empty() &&
+        diagnosis_.verdict == DiagnosisVerdict::wrong) {
+      std::ranges::copy(unknown_, std::back_inserter(diagnosis_.notes));
+    }
+    if (network_ && diagnosis_.verdict == DiagnosisVerdict::wrong) draw_curve();
     return std::move(diagnosis_);
   }
 
@@ -234,6 +239,26 @@ class Diagnosing {
     }
     std::vector<Candidate> candidates = detail::graph_candidates(graph_, wrong);
     try_single(candidates);
+    if (diagnosis_.mistakes.empty()) doubt_small_errors();
+  }
+
+  /// What no mistake explains and is not ten times the measured noise may be noise.
+  void doubt_small_errors() {
+    for (const Finding& finding : diagnosis_.findings) {
+      if (finding.verdict != DiagnosisVerdict::wrong) continue;
+      if (!target_of(finding).noisy || finding.error > 10 * finding.tolerance) return;
+    }
+    for (Finding& finding : diagnosis_.findings) {
+      if (finding.verdict != DiagnosisVerdict::wrong) continue;
+      finding.verdict = DiagnosisVerdict::cannot_decide;
+      finding.is_first_fault = finding.contaminated = false;
+      finding.reason = fmt::format("off by {:.1e}, where rounding alone could make a difference of "
+                                   "{:.1e}",
+                                   finding.error, finding.tolerance);
+    }
+    diagnosis_.verdict = DiagnosisVerdict::cannot_decide;
+    diagnosis_.layer = 0;
+    diagnosis_.tensor.clear();
   }
 
   void try_single(std::vector<Candidate>& candidates) {
@@ -245,18 +270,25 @@ class Diagnosing {
       if (match.fits) {
         add_mistake(named(candidate, match.residual));
         if (diagnosis_.faulty_node.empty()) {
-          diagnosis_.faulty_node = graph_.name(candidate.edits.front().node);
+          diagnosis_.faulty_node = graph_.name(faulty_node(candidate.edits.front()));
         }
       }
       if (match.fits_scaled && !match.fits) scaled_.emplace_back(&candidate, match);
     }
   }
 
+  /// The node whose rule an edit is about: an adjoint comes from the rule of what reads the node.
+  NodeId faulty_node(const detail::Edit& edit) const {
+    if (edit.at == detail::Edit::At::contribution) return edit.node;
+    const std::vector<NodeId>& readers = graph_.readers(edit.node);
+    return readers.empty() ? edit.node : readers.front();
+  }
+
   /// A constant factor and one more mistake.
   void try_pairs(const std::vector<Candidate>& candidates) {
     for (const auto& [candidate, match] : scaled_) {
       if (candidate->group == Group::factor) continue;
-      for (const auto& [id, factor] : detail::named_factors(*network_, context_)) {
+      for (const auto& [id, symbol, factor] : detail::named_factors(*network_, context_)) {
         if (std::abs(match.factor - factor) > 1e-9 * std::abs(factor)) continue;
         const Mistake& entry = find_mistake(id);
         NamedMistake constant{std::string(id), std::string(entry.text), "", "", 0,
@@ -293,6 +325,16 @@ class Diagnosing {
     diagnosis_.pairs.emplace_back(std::move(a), std::move(b));
   }
 
+  /// One mistake gives all that is wrong, so that what lies below its place is no fault of its own.
+  void attribute_findings() {
+    if (diagnosis_.mistakes.empty()) return;
+    for (Finding& finding : diagnosis_.findings) {
+      if (finding.verdict == DiagnosisVerdict::wrong && !finding.is_first_fault) {
+        finding.explained = true;
+      }
+    }
+  }
+
   NamedMistake named(const Candidate& candidate, double residual) const {
     const Mistake& entry = find_mistake(candidate.id);
     NamedMistake mistake;
@@ -301,11 +343,46 @@ class Diagnosing {
     if (!candidate.detail.empty()) mistake.text += fmt::format(" ({})", candidate.detail);
     mistake.layer = candidate.layer;
     const int layer = candidate.layer ? candidate.layer : diagnosis_.layer;
-    mistake.have = candidate.have.empty() ? at_layer(entry.wrong, layer) : candidate.have;
-    mistake.should = candidate.should.empty() ? at_layer(entry.right, layer) : candidate.should;
+    mistake.have = in_this_network(
+        candidate.have.empty() ? at_layer(entry.wrong, layer) : candidate.have);
+    mistake.should = in_this_network(
+        candidate.should.empty() ? at_layer(entry.right, layer) : candidate.should);
     if (candidate.value) mistake.parameters.emplace_back(candidate.parameter, *candidate.value);
     mistake.residual = residual;
     return mistake;
+  }
+
+  /// A formula of the catalogue with this network's derivative for f', and without m where each
+  /// sample's targets add up to one.
+  std::string in_this_network(std::string formula) const {
+    if (!network_) return formula;
+    const auto replace = [&formula](const std::string& from, const std::string& to) {
+      for (std::size_t at = formula.find(from); at != std::string::npos;
+           at = formula.find(from, at + to.size())) {
+        formula.replace(at, from.size(), to);
+      }
+    };
+    if (unit_mass()) replace("m o Yhat", "Yhat");
+    for (int l = 1; l < network_->depth(); ++l) {
+      const std::string_view f = graph_.step(network_->at(l).activation).op->name;
+      const std::string slope = f == "sigmoid"            ? fmt::format("A{0} o (1 - A{0})", l)
+                                : f == "tanh"             ? fmt::format("(1 - A{}^2)", l)
+                                : f == "improved_sigmoid" ? fmt::format("1.7159 * 2/3 * sech^2(2 Z{}/3)", l)
+                                : f == "relu"             ? fmt::format("[Z{} > 0]", l)
+                                                          : fmt::format("{}'(Z{})", f, l);
+      replace(fmt::format("f'(Z{})", l), slope);
+    }
+    return formula;
+  }
+
+  bool unit_mass() const {
+    const TensorView<const double> y = network_->targets.value();
+    for (std::int64_t n = 0; n < y.shape()[0]; ++n) {
+      double mass = 0;
+      for (std::int64_t k = 0; k < y.shape()[1]; ++k) mass += y(n, k);
+      if (std::abs(mass - 1) > 1e-12) return false;
+    }
+    return true;
   }
 
   /// Of several ways of one mistake the first stays, with the smaller residual.
@@ -325,6 +402,7 @@ class Diagnosing {
   std::vector<V> right_;
   std::vector<NodeId> wanted_;
   std::vector<std::pair<const Candidate*, Match>> scaled_;  // candidates that fit with a factor
+  std::vector<std::string> unknown_;  // what recover cannot know; of interest where nothing fits
   Diagnosis diagnosis_;
 };
 

@@ -30,7 +30,7 @@ struct DiagnoseOptions {
   /// lambda of a penalty lambda / 2 sum W^2. The gradient expected is always the tape's own: this
   /// only helps to name a term lambda W.
   std::optional<double> weight_decay = {};
-  /// Largest norm-wise error of a right value. Measured by default, value by value: ten times what
+  /// Largest norm-wise error of a right value. Measured by default, value by value: twenty times what
   /// a relative perturbation of the precision's epsilon, of the leaves and of each step of the
   /// backward pass as the textbook writes it, does to this value.
   std::optional<double> tolerance = {};
@@ -82,6 +82,7 @@ struct Finding {
   /// Wrong only because what it was computed from is: the right rules, continued from the user's own
   /// values above, give it.
   bool contaminated = false;
+  bool explained = false;  ///< wrong, and what the mistakes that are named give
   double error = 0;      ///< norm-wise, against the right value
   double tolerance = 0;  ///< what `error` may be
   double local_error = 0;  ///< norm-wise, against the right rules continued from the user's own values

@@ -50,6 +50,7 @@ std::string verdict_line(const Finding& finding) {
       break;
   }
   if (finding.is_first_fault) return "WRONG, first fault is here";
+  if (finding.explained) return "wrong by the same mistake";
   if (finding.contaminated) return "wrong only because of what it is computed from";
   return "WRONG";
 }
@@ -91,15 +92,39 @@ void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
   }
 }
 
+/// Nine points of it, and a bar for each: how far yours reaches (*) and where the right one is (|).
+void print_curve(std::string& text, const RecoveredCurve& curve) {
+  double low = 0, high = 0;
+  for (const auto* values : {&curve.hand, &curve.right}) {
+    for (const double y : *values) low = std::min(low, y), high = std::max(high, y);
+  }
+  const auto column = [&](double y) {
+    return high > low ? static_cast<std::size_t>(40 * (y - low) / (high - low)) : 0;
+  };
+  text += fmt::format("  {:>9} {:>12} {:>12}   yours *, right |\n", "z", "your f'", "f'");
+  const std::size_t count = std::min<std::size_t>(9, curve.z.size());
+  for (std::size_t k = 0; k < count; ++k) {
+    const std::size_t i = count < 2 ? 0 : k * (curve.z.size() - 1) / (count - 1);
+    std::string bar(41, ' ');
+    bar[column(curve.right[i])] = '|';
+    bar[column(curve.hand[i])] = '*';
+    text += fmt::format("  {:>9.4f} {:>12.6g} {:>12.6g}   {}\n", curve.z[i], curve.hand[i],
+                        curve.right[i], bar.substr(0, bar.find_last_not_of(' ') + 1));
+  }
+}
+
 }  // namespace
 
 std::string to_string(const Diagnosis& d) {
   std::string text = fmt::format("diagnosis: {}\n", to_string(d.verdict));
   for (const Finding& finding : d.findings) {
+    // What was recovered serves to locate; its own line says nothing that its dW's does not.
+    if (finding.recovered) continue;
     text += fmt::format("{}: {}\n", place(finding), verdict_line(finding));
     if (finding.is_first_fault) print_fault(text, d, finding);
   }
   for (const std::string& note : d.notes) text += note + "\n";
+  if (d.curve) print_curve(text, *d.curve);
   return text;
 }
 
@@ -140,12 +165,18 @@ std::string to_json(const Diagnosis& d) {
                                 {"recovered", f.recovered},
                                 {"is_first_fault", f.is_first_fault},
                                 {"contaminated", f.contaminated},
+                                {"explained", f.explained},
                                 {"error", f.error},
                                 {"tolerance", f.tolerance},
                                 {"local_error", f.local_error},
                                 {"scale", f.scale},
                                 {"residual", f.residual},
                                 {"worst", worst}});
+  }
+  if (d.curve) {
+    json["curve"] = {{"node", d.curve->node},       {"activation", d.curve->activation},
+                     {"z", d.curve->z},             {"hand", d.curve->hand},
+                     {"right", d.curve->right},     {"residual", d.curve->residual}};
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }

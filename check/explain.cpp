@@ -112,9 +112,15 @@ std::string draw_in_double(V loss, const Diagnosis& diagnosis) {
   for (NodeId id = 0; id < graph.size(); ++id) {
     if (graph.name(id) == diagnosis.faulty_node) rule = graph.var(id).id();
   }
+  const auto is_right = [&](NodeId id) {
+    const auto found = std::ranges::find(diagnosis.findings, tape.node(id).name, &Finding::tensor);
+    return found != diagnosis.findings.end() && found->verdict == DiagnosisVerdict::right;
+  };
   for (NodeId id = 0; rule != no_node && id < tape.size(); ++id) {
-    if (tape.node(id).adjoint_of == rule) red.push_back(id);
+    if (tape.node(id).adjoint_of == rule && !is_right(id)) red.push_back(id);
   }
+  std::ranges::sort(red);
+  red.erase(std::unique(red.begin(), red.end()), red.end());
   // A later statement about a node adds to what was said of it.
   std::string marks;
   for (const NodeId id : red) {

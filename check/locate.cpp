@@ -121,7 +121,7 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
     target.error = all_finite(target.hand) ? distance(target.hand, expected.value()) : HUGE_VAL;
   }
   const std::vector<NodeId> wanted = wanted_nodes(targets);
-  for (std::uint32_t draw = 1; draw <= 2; ++draw) {
+  for (std::uint32_t draw = 1; draw <= 3; ++draw) {
     const Graph::Mark mark = graph.mark();
     const std::vector<Edit> edits = perturbations(graph, epsilon, draw);
     Walk walk(graph, wanted, edits);
@@ -130,7 +130,7 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
       const double change = distance(perturbed.value(), target.right.value());
       if (change == 0) return;
       target.tolerance = std::max(
-          target.tolerance, target.size > 0 ? floor + 10 * change / target.size : HUGE_VAL);
+          target.tolerance, target.size > 0 ? floor + 20 * change / target.size : HUGE_VAL);
     };
     for (Target& target : targets) {
       if (!target.gradient) widen(target, walk.value(target.node));
@@ -144,6 +144,7 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
     graph.rewind(mark);
   }
   for (Target& target : targets) {
+    target.noisy = target.tolerance > 2 * floor && !tolerance;
     if (tolerance) target.tolerance = *tolerance;
     target.local_tolerance = 10 * target.tolerance;
   }

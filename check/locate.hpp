@@ -21,6 +21,7 @@ struct Target {
   double tolerance = 0, local_tolerance = 0;  ///< norm-wise, of |right|
   double size = 0;                            ///< |right|
   double error = 0;                           ///< |hand - right|
+  bool noisy = false;  ///< the tolerance is mostly measured noise
 };
 
 /// |a - b| in the 2-norm, scaled so that nothing overflows where it need not.
@@ -32,8 +33,8 @@ bool all_finite(TensorView<const double> a);
 /// The nodes whose adjoints were handed in.
 std::vector<NodeId> wanted_nodes(const std::vector<Target>& targets);
 
-/// The right value of each target, its tolerance and its error. The tolerance is ten times the
-/// largest change that a relative perturbation by `epsilon` makes: of the leaves, of every step of
+/// The right value of each target, its tolerance and its error. The tolerance is twenty times
+/// the largest change that a relative perturbation by `epsilon` makes: of the leaves, of every step of
 /// the backward pass, and, as the textbook's forms a (1 - a) and yhat - y lose digits, of the
 /// activations' derivatives and the output's delta by an absolute `epsilon`. It is at least
 /// 8 epsilon sqrt(max(1024, K)), K the largest dimension, and in double 1e-12.

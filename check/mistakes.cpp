@@ -17,18 +17,19 @@ constexpr std::string_view hidden = "dAl = dZ(l+1) W(l+1)^T";
 
 constexpr Mistake catalogue[] = {
     // a constant factor
-    {"sign", "the sign is wrong", "-(...)", "...", ""},
+    {"sign", "the sign is wrong", "dZl = -(f'(Zl) o dAl)", delta, ""},
     {"mean-missing", "1/N is missing on all layers: the gradient of the sum, not of the mean",
      "dZL = m o Yhat - Y", output, ""},
-    {"mean-missing-some", "1/N is missing on some layers", "N (...)", "...", ""},
-    {"mean-doubled", "1/N is there twice", "(...) / N", "...", ""},
+    {"mean-missing-some", "1/N is missing on some layers", "dWl = N A(l-1)^T dZl", weights,
+     ""},
+    {"mean-doubled", "1/N is there twice", "dZL = (m o Yhat - Y) / N^2", output, ""},
     {"mean-n-minus-1", "divided by N - 1 instead of N", "dZL = (m o Yhat - Y) / (N - 1)", output, ""},
     {"mean-n-k", "divided by N K, all entries, instead of N, the samples",
      "dZL = (m o Yhat - Y) / (N K)", output, ""},
-    {"factor-two", "a factor 2 too much", "2 (...)", "...", ""},
-    {"factor-half", "a factor 1/2 too much", "(...) / 2", "...", ""},
-    {"learning-rate", "the learning rate is folded into the gradient", "lr (...)", "...",
-     "learning_rate"},
+    {"factor-two", "a factor 2 too much", "dZl = 2 f'(Zl) o dAl", delta, ""},
+    {"factor-half", "a factor 1/2 too much", "dZl = f'(Zl) o dAl / 2", delta, ""},
+    {"learning-rate", "the learning rate is folded into the gradient", "dWl = lr A(l-1)^T dZl",
+     weights, "learning_rate"},
     // the activation's derivative
     {"other-activation-derivative", "the derivative of another activation", "dZl = g'(Zl) o dAl",
      delta, ""},
