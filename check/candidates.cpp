@@ -321,6 +321,7 @@ class Writer {
         for (const NodeId node : nodes) edits.push_back(leaky(node, s));
         return edits;
       };
+      c.linear = nodes.size() == 1;
       c.low = 1e-6, c.high = 1 - 1e-6, c.parameter = std::string("s");
     };
     std::vector<NodeId> all;

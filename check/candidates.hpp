@@ -28,9 +28,9 @@ struct Candidate {
   int layer = 0;  ///< 0: at every layer to which it applies
   Group group = Group::factor;
   std::vector<Edit> edits;
-  /// Where a number in it is not known: the edits for each value. The gradients of the topmost layer
-  /// that it touches are linear in it.
+  /// Where a number in it is not known: the edits for each value.
   std::function<std::vector<Edit>(double)> family = {};
+  bool linear = true;         ///< whether all gradients are linear in the number
   double low = 0, high = 0;  ///< the values that make sense
   std::string parameter{};   ///< its name
   std::optional<double> value = {};

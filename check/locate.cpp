@@ -50,6 +50,10 @@ std::vector<NodeId> wanted_nodes(const std::vector<Target>& targets) {
 
 namespace {
 
+double relative(double error, double size) {
+  return error == 0 ? 0 : size > 0 ? error / size : HUGE_VAL;
+}
+
 int layer_of(const std::string& name) {
   std::size_t end = name.size();
   while (end > 0 && std::isdigit(static_cast<unsigned char>(name[end - 1]))) --end;
@@ -64,6 +68,10 @@ V noise_like(V x, const Random& random, double size) {
   return x.tape().constant(values);
 }
 
+/// Whose derivatives are written with a difference that cancels: a (1 - a), 1 - a^2.
+constexpr std::string_view saturating[] = {"sigmoid", "tanh", "improved_sigmoid", "softplus",
+                                           "silu",    "gelu", "normal_cdf",       "erf"};
+
 /// What rounding to `epsilon` may do, once.
 std::vector<Edit> perturbations(const Graph& graph, double epsilon, std::uint32_t draw) {
   std::vector<Edit> edits;
@@ -77,8 +85,8 @@ std::vector<Edit> perturbations(const Graph& graph, double epsilon, std::uint32_
                        return x + x * noise_like(x, random(id, 0), epsilon);
                      }});
     if (step.is_leaf()) continue;
-    const bool activation = step.inputs.size() == 1 && step.op->adjoint &&
-                            graph.step(step.inputs[0]).shape == step.shape;
+    const bool saturates =
+        std::ranges::find(saturating, step.op->name) != std::end(saturating);
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const int input = static_cast<int>(i);
       edits.push_back({Edit::At::contribution, id, input, [=](const Site& s) {
@@ -89,7 +97,7 @@ std::vector<Edit> perturbations(const Graph& graph, double epsilon, std::uint32_
                            const V p = exp(s.output()), mass = sum(abs(s.cotangent), {-1}, true);
                            noisy = noisy + mass * p * noise_like(part, random(id, 6), epsilon) +
                                    s.cotangent * noise_like(part, random(id, 7), epsilon);
-                         } else if (activation) {
+                         } else if (saturates) {
                            noisy = noisy + s.cotangent * noise_like(part, random(id, 5), epsilon);
                          }
                          return noisy;
@@ -117,7 +125,7 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
     if (target.hand.shape() != expected.shape()) continue;
     target.right = expected;
     target.size = norm(expected.value());
-    target.tolerance = floor;
+    target.allowed = floor * target.size;
     target.error = all_finite(target.hand) ? distance(target.hand, expected.value()) : HUGE_VAL;
   }
   const std::vector<NodeId> wanted = wanted_nodes(targets);
@@ -128,9 +136,7 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
     const auto widen = [&](Target& target, V perturbed) {
       if (!target.right) return;
       const double change = distance(perturbed.value(), target.right.value());
-      if (change == 0) return;
-      target.tolerance = std::max(
-          target.tolerance, target.size > 0 ? floor + 20 * change / target.size : HUGE_VAL);
+      target.allowed = std::max(target.allowed, floor * target.size + 20 * change);
     };
     for (Target& target : targets) {
       if (!target.gradient) widen(target, walk.value(target.node));
@@ -144,9 +150,9 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
     graph.rewind(mark);
   }
   for (Target& target : targets) {
-    target.noisy = target.tolerance > 2 * floor && !tolerance;
-    if (tolerance) target.tolerance = *tolerance;
-    target.local_tolerance = 10 * target.tolerance;
+    target.noisy = target.allowed > 2 * floor * target.size && !tolerance;
+    if (tolerance) target.allowed = *tolerance * target.size;
+    target.tolerance = relative(target.allowed, target.size);
   }
 }
 
@@ -155,7 +161,7 @@ namespace {
 /// The worst entries, the scale and the residual.
 void describe(Finding& finding, const Target& target) {
   const TensorView<const double> hand = target.hand, right = target.right.value();
-  finding.error = target.error == 0 ? 0 : target.size > 0 ? target.error / target.size : HUGE_VAL;
+  finding.error = relative(target.error, target.size);
   if (!all_finite(hand)) {
     finding.reason = "it has entries that are not finite";
     finding.residual = HUGE_VAL;
@@ -194,9 +200,6 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
     if (target.gradient && !graph.step(target.node).is_leaf()) own.adjoints[target.node] = value;
   }
   std::map<NodeId, double> local;  // error against the rules continued from the user's values
-  const auto relative = [](double error, double size) {
-    return error == 0 ? 0 : size > 0 ? error / size : HUGE_VAL;
-  };
   Walk walk(graph, wanted, {}, own);
   std::map<NodeId, double> local_value;
   for (const Target& target : targets) {
@@ -234,16 +237,17 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
     } else {
       describe(finding, target);
       finding.local_error = target.gradient ? local[target.node] : local_value[target.node];
-      if (finding.error <= target.tolerance) {
-        finding.verdict = target.tolerance > 1e-2 ? DiagnosisVerdict::cannot_decide
-                                                  : DiagnosisVerdict::right;
-        if (finding.verdict == DiagnosisVerdict::cannot_decide) {
-          finding.reason = fmt::format("rounding alone could make a difference of {:.1e}",
-                                       target.tolerance);
+      if (target.error <= target.allowed) {
+        finding.verdict = DiagnosisVerdict::right;
+        if (target.error > 1e-2 * target.size) {
+          finding.verdict = DiagnosisVerdict::cannot_decide;
+          finding.reason = fmt::format("it is off by {:.1e}, and rounding alone could make a "
+                                       "difference of {:.1e}",
+                                       finding.error, target.tolerance);
         }
       } else {
         finding.verdict = DiagnosisVerdict::wrong;
-        finding.contaminated = !first && finding.local_error <= target.local_tolerance;
+        finding.contaminated = !first && finding.local_error <= 10 * target.tolerance;
       }
     }
     // What was recovered stands for the weights' gradient, whose finding comes next or later.

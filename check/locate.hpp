@@ -18,9 +18,10 @@ struct Target {
   bool recovered = false;
   // Filled in by measure_targets:
   V right;  ///< empty where hand has another shape
-  double tolerance = 0, local_tolerance = 0;  ///< norm-wise, of |right|
-  double size = 0;                            ///< |right|
-  double error = 0;                           ///< |hand - right|
+  double size = 0;       ///< |right|
+  double error = 0;      ///< |hand - right|
+  double allowed = 0;    ///< what the error may be, absolute
+  double tolerance = 0;  ///< the same, relative to |right|: infinite where that is zero
   bool noisy = false;  ///< the tolerance is mostly measured noise
 };
 

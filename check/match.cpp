@@ -8,18 +8,23 @@ namespace chainrule::detail {
 
 namespace {
 
-/// The norm-wise tolerance of a match: a candidate's own rounding is not measured, so it gets three
-/// times what the right value has, and a correct digit less than catalogue entries that differ.
-double match_tolerance(const Target& target) { return std::max(3 * target.tolerance, 1e-10); }
+/// The difference that a match may have: a candidate's own rounding is not measured, so it gets three
+/// times what the right value has.
+double rounding(const Target& target, double size) {
+  return 3 * target.allowed + std::max(1e-10, target.size > 0 ? 3 * target.tolerance : 0) * size;
+}
+
+bool is_wrong(const Target& target) { return target.error > target.allowed; }
 
 /// The largest difference that still is agreement: of the size of the values, and where these have
 /// cancelled to nothing, of the size of the right one's rounding.
 double allowance(const Target& target, double hand, double candidate) {
-  const double vanishing = 10 * std::min(target.tolerance, 1e-3) * target.size;
+  const double vanishing =
+      target.size > 0 ? std::min(10 * target.allowed, 1e-2 * target.size) : 10 * target.allowed;
   if (hand <= vanishing && candidate <= vanishing) return std::numeric_limits<double>::infinity();
-  double allowed = match_tolerance(target) * std::max(hand, candidate);
+  double allowed = rounding(target, std::max(hand, candidate));
   // It must explain what is wrong, not merely be as close as the right value is.
-  if (target.error > target.tolerance * target.size) allowed = std::min(allowed, 0.1 * target.error);
+  if (is_wrong(target)) allowed = std::min(allowed, 0.1 * target.error);
   return allowed;
 }
 
@@ -58,8 +63,9 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
     Tensor<double> scaled(candidate);
     for (double& x : scaled) x *= result.factor;
     const double scaled_off = distance(target.hand, scaled);
-    if (scaled_off > std::max(match_tolerance(target), 1e-10) * hand ||
-        (target.error > target.tolerance * target.size && scaled_off > 0.1 * target.error)) {
+    const double relative = target.size > 0 ? 3 * target.tolerance : 0;
+    if (scaled_off > std::max(1e-10, relative) * hand ||
+        (is_wrong(target) && scaled_off > 0.1 * target.error)) {
       result.fits_scaled = false;
     } else {
       result.scaled_residual = std::max(result.scaled_residual, scaled_off / hand);
@@ -82,38 +88,57 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
   return result;
 }
 
-bool fit_parameter(const Graph& graph, const std::vector<Target>& targets,
-                   std::span<const NodeId> wanted, Candidate& candidate) {
+namespace {
+
+/// One step of Gauss and Newton for the candidate's number: least squares over the targets' relative
+/// differences, or over the topmost target that the number changes alone. Nothing where it changes
+/// none.
+std::optional<double> fit_step(const Graph& graph, const std::vector<Target>& targets,
+                               std::span<const NodeId> wanted, const Candidate& candidate,
+                               double from, double to, bool topmost_alone) {
   const Graph::Mark mark = graph.mark();
-  std::vector<V> at_zero(graph.size());
-  const std::vector<Edit> none = candidate.family(0), one = candidate.family(1);
-  Walk(graph, wanted, none).run([&](NodeId node, V adjoint) {
-    at_zero[node] = adjoint;
+  std::vector<V> base(graph.size());
+  const std::vector<Edit> here = candidate.family(from), there = candidate.family(to);
+  Walk(graph, wanted, here).run([&](NodeId node, V adjoint) {
+    base[node] = adjoint;
     return true;
   });
-  // The topmost target that the number changes: what lies below may not be linear in it.
-  bool found = false;
-  double number = 0;
-  Walk(graph, wanted, one).run([&](NodeId node, V adjoint) {
+  double slope = 0, product = 0;
+  Walk(graph, wanted, there).run([&](NodeId node, V adjoint) {
     for (const Target& target : targets) {
       if (!target.gradient || target.node != node || !target.right || target.recovered) continue;
-      Tensor<double> direction(adjoint.value());
-      const TensorView<const double> base = at_zero[node].value();
-      for (std::int64_t i = 0; i < direction.size(); ++i) direction[i] -= base[i];
-      const double size = norm(direction);
-      if (size <= 1e-9 * target.size) continue;
-      Tensor<double> rest(target.hand);
-      for (std::int64_t i = 0; i < rest.size(); ++i) rest[i] -= base[i];
-      number = dot(rest, direction) / (size * size);
-      found = true;
-      return false;
+      Tensor<double> direction(adjoint.value()), rest(target.hand);
+      const TensorView<const double> at = base[node].value();
+      for (std::int64_t i = 0; i < direction.size(); ++i) {
+        direction[i] -= at[i], rest[i] -= at[i];
+      }
+      const double change = norm(direction), unit = std::max(target.size, norm(target.hand));
+      if (unit == 0 || change <= 1e-9 * unit) continue;
+      slope += (change / unit) * (change / unit);
+      product += dot(rest, direction) / (unit * unit);
+      if (topmost_alone) return false;
     }
     return true;
   });
   graph.rewind(mark);
-  if (!found || !(number > candidate.low && number < candidate.high)) return false;
-  candidate.value = number;
-  candidate.edits = candidate.family(number);
+  if (!(slope > 0)) return {};
+  return from + (to - from) * product / slope;
+}
+
+}  // namespace
+
+bool fit_parameter(const Graph& graph, const std::vector<Target>& targets,
+                   std::span<const NodeId> wanted, Candidate& candidate) {
+  // What lies below the topmost layer need not be linear in the number.
+  std::optional<double> number = fit_step(graph, targets, wanted, candidate, 0, 1, true);
+  for (int i = 0; !candidate.linear && number && i < 8; ++i) {
+    const double from = std::clamp(*number, candidate.low, candidate.high);
+    number = fit_step(graph, targets, wanted, candidate, from, from + 1e-3, false);
+    if (number && std::abs(*number - from) <= 1e-13) break;
+  }
+  if (!number || !(*number > candidate.low && *number < candidate.high)) return false;
+  candidate.value = *number;
+  candidate.edits = candidate.family(*number);
   return true;
 }
 

@@ -84,7 +84,7 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
     const NetworkLayer& layer = network.at(l);
     const auto dw = given(layer.w);
     if (dw == targets.end() || given(layer.z) != targets.end() || !dw->right ||
-        !all_finite(dw->hand) || dw->error <= dw->tolerance * dw->size) {
+        !all_finite(dw->hand) || dw->error <= dw->allowed) {
       continue;
     }
     const TensorView<const double> a = graph.var(layer.below).value();
@@ -121,7 +121,7 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
     target.size = norm(target.right.value());
     target.error = distance(target.hand, target.right.value());
     target.tolerance = tolerance;
-    target.local_tolerance = 10 * tolerance;
+    target.allowed = tolerance * target.size;
     found.push_back(std::move(target));
   }
   return found;
