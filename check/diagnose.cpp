@@ -68,6 +68,7 @@ class Diagnosing {
     decide_verdict();
     if (diagnosis_.verdict == DiagnosisVerdict::shape) explain_shapes();
     if (diagnosis_.verdict != DiagnosisVerdict::wrong) return std::move(diagnosis_);
+    if (!all_finite()) return std::move(diagnosis_);
     if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
     name_mistakes();
     attribute_findings();
@@ -122,6 +123,13 @@ class Diagnosing {
 
   const Target& target_of(const Finding& finding) const {
     return *std::ranges::find(targets_, finding.tensor, &Target::name);
+  }
+
+  bool all_finite() const {
+    return std::ranges::all_of(targets_, [](const Target& target) {
+      return detail::all_finite(target.hand) &&
+             (!target.right || detail::all_finite(target.right.value()));
+    });
   }
 
   /// Other shapes: which transposition would conform, and what the shape is that of.
@@ -227,6 +235,7 @@ class Diagnosing {
       std::vector<Candidate> candidates =
           detail::network_candidates(graph_, *network_, context_, right_);
       try_single(candidates);
+      if (diagnosis_.mistakes.empty()) name_each_fault(candidates);
       if (diagnosis_.mistakes.empty()) try_pairs(candidates);
     }
     if (!diagnosis_.mistakes.empty() || !diagnosis_.pairs.empty()) return;
@@ -284,6 +293,52 @@ class Diagnosing {
     return readers.empty() ? edit.node : readers.front();
   }
 
+  /// Several faults, each with the user's own values above it.
+  void name_each_fault(const std::vector<Candidate>& candidates) {
+    std::vector<Finding*> faults;
+    for (Finding& finding : diagnosis_.findings) {
+      const bool gradient = target_of(finding).gradient && !finding.recovered;
+      if (finding.verdict == DiagnosisVerdict::wrong && !finding.contaminated && gradient) {
+        faults.push_back(&finding);
+      }
+    }
+    if (faults.size() < 2) return;
+    for (Finding* fault : faults) {
+      Target target = target_of(*fault);
+      std::vector<Target> others;
+      for (const Target& other : targets_) {
+        // What was recovered from this very value says nothing about it.
+        if (!(other.recovered && other.name == fmt::format("dZ{}", fault->layer))) {
+          others.push_back(other);
+        }
+      }
+      const Walk::Substitutes own = detail::own_values(graph_, others);
+      Walk(graph_, std::span(&target.node, 1), {}, own).run([&](NodeId, V adjoint) {
+        target.right = adjoint;
+        return true;
+      });
+      target.size = detail::norm(target.right.value());
+      target.error = detail::distance(target.hand, target.right.value());
+      target.allowed = 10 * std::max(target.allowed, target.tolerance * target.size);
+      const std::vector<Target> alone{target};
+      for (const Candidate& candidate : candidates) {
+        if (candidate.family) continue;
+        const Match match = detail::match(graph_, alone, std::span(&target.node, 1),
+                                          candidate.edits, own);
+        const auto known = [&](const NamedMistake& m) { return m.id == candidate.id; };
+        if (match.fits && std::ranges::none_of(fault->mistakes, known)) {
+          fault->mistakes.push_back(named(candidate, match.residual));
+        }
+      }
+    }
+    const auto named_all = [](const Finding* fault) { return !fault->mistakes.empty(); };
+    if (!std::ranges::all_of(faults, named_all)) {
+      for (Finding* fault : faults) fault->mistakes.clear();
+      return;
+    }
+    diagnosis_.mistakes = faults.front()->mistakes;
+  }
+
   /// A constant factor and one more mistake.
   void try_pairs(const std::vector<Candidate>& candidates) {
     for (const auto& [candidate, match] : scaled_) {
@@ -329,7 +384,8 @@ class Diagnosing {
   void attribute_findings() {
     if (diagnosis_.mistakes.empty()) return;
     for (Finding& finding : diagnosis_.findings) {
-      if (finding.verdict == DiagnosisVerdict::wrong && !finding.is_first_fault) {
+      if (finding.verdict == DiagnosisVerdict::wrong && !finding.is_first_fault &&
+          finding.mistakes.empty()) {
         finding.explained = true;
       }
     }

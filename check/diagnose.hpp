@@ -89,6 +89,9 @@ struct Finding {
   double scale = 1;        ///< c of the best c * right
   double residual = 0;     ///< norm-wise, of that
   std::vector<WrongEntry> worst;  ///< up to three
+  /// Where several values are wrong by faults of their own: the mistakes that give this one when the
+  /// right rules are continued from the user's values above it.
+  std::vector<NamedMistake> mistakes;
 };
 
 struct Diagnosis {
@@ -97,7 +100,7 @@ struct Diagnosis {
   int layer = 0;                  ///< of the first fault
   std::string tensor;             ///< of the first fault: "dW1"
   /// All mistakes of the catalogue that give what was handed in: several where they coincide on this
-  /// step. Empty when none does.
+  /// step. Empty when none does. Where there are several faults, those of the first.
   std::vector<NamedMistake> mistakes;
   /// Where no mistake of the catalogue fits but two at once do: each pair.
   std::vector<std::pair<NamedMistake, NamedMistake>> pairs;

@@ -50,6 +50,7 @@ std::string verdict_line(const Finding& finding) {
       break;
   }
   if (finding.is_first_fault) return "WRONG, first fault is here";
+  if (!finding.mistakes.empty()) return "WRONG, by a fault of its own";
   if (finding.explained) return "wrong by the same mistake";
   if (finding.contaminated) return "wrong only because of what it is computed from";
   return "WRONG";
@@ -67,6 +68,13 @@ void print_formulas(std::string& text, const NamedMistake& mistake) {
   text += fmt::format("  you have      {}\n  it should be  {}\n", mistake.have, mistake.should);
 }
 
+void print_mistakes(std::string& text, const std::vector<NamedMistake>& mistakes) {
+  for (std::size_t i = 0; i < mistakes.size(); ++i) {
+    print_mistake(text, mistakes[i], i == 0 ? "this is what happens when: " : "or when: ");
+  }
+  if (!mistakes.empty()) print_formulas(text, mistakes.front());
+}
+
 void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
   if (!fault.reason.empty()) text += "  " + fault.reason + "\n";
   if (fault.residual <= std::max(fault.tolerance, 1e-10)) {
@@ -75,10 +83,7 @@ void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
   } else {
     text += fmt::format("  norm-wise error {:.1e}, tolerance {:.0e}\n", fault.error, fault.tolerance);
   }
-  for (std::size_t i = 0; i < d.mistakes.size(); ++i) {
-    print_mistake(text, d.mistakes[i], i == 0 ? "this is what happens when: " : "or when: ");
-  }
-  if (!d.mistakes.empty()) print_formulas(text, d.mistakes.front());
+  print_mistakes(text, d.mistakes);
   for (const auto& [a, b] : d.pairs) {
     print_mistake(text, a, "this is what happens when two things come together: ");
     print_mistake(text, b, "and: ");
@@ -121,7 +126,11 @@ std::string to_string(const Diagnosis& d) {
     // What was recovered serves to locate; its own line says nothing that its dW's does not.
     if (finding.recovered) continue;
     text += fmt::format("{}: {}\n", place(finding), verdict_line(finding));
-    if (finding.is_first_fault) print_fault(text, d, finding);
+    if (finding.is_first_fault) {
+      print_fault(text, d, finding);
+    } else {
+      print_mistakes(text, finding.mistakes);
+    }
   }
   for (const std::string& note : d.notes) text += note + "\n";
   if (d.curve) print_curve(text, *d.curve);
@@ -135,6 +144,11 @@ std::string to_json(const Diagnosis& d) {
     return Json{{"id", m.id},         {"text", m.text},           {"layer", m.layer},
                 {"have", m.have},     {"should", m.should},       {"parameters", parameters},
                 {"residual", m.residual}};
+  };
+  const auto mistakes_of = [&](const Finding& f) {
+    Json list = Json::array();
+    for (const NamedMistake& m : f.mistakes) list.push_back(mistake(m));
+    return list;
   };
   const auto fault = std::ranges::find(d.findings, true, &Finding::is_first_fault);
   const bool has_fault = fault != d.findings.end();
@@ -171,7 +185,8 @@ std::string to_json(const Diagnosis& d) {
                                 {"local_error", f.local_error},
                                 {"scale", f.scale},
                                 {"residual", f.residual},
-                                {"worst", worst}});
+                                {"worst", worst},
+                                {"mistakes", mistakes_of(f)}});
   }
   if (d.curve) {
     json["curve"] = {{"node", d.curve->node},       {"activation", d.curve->activation},

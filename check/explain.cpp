@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <chainrule/autograd/dot.hpp>
 #include <chainrule/check/formulas.hpp>
+#include <chainrule/check/network.hpp>
 #include <chainrule/check/precision.hpp>
 #include <chainrule/ops/ops.hpp>
 
@@ -59,6 +60,19 @@ std::string explain_in_double(V loss, V of, SourceLocation location) {
   std::vector<Line> lines{{left(graph.loss()), "= 1", ""}};
   std::vector<int> contributions(graph.size());
   reached[graph.loss()] = 1;
+  // A softmax classifier's chain begins at the logits, as people write it.
+  std::vector<std::uint8_t> above(graph.size());
+  if (const auto network = detail::recognise_network(graph); network && varies[network->logits()]) {
+    const NodeId logits = network->logits();
+    above[logits] = 1;
+    for (NodeId id = logits + 1; id < graph.size(); ++id) {
+      for (const NodeId in : graph.step(id).inputs) above[id] |= above[in];
+    }
+    above[logits] = 0;
+    lines.push_back({left(logits), "= (m o Yhat - Y) / N",
+                     fmt::format("Yhat = softmax({}), m the mass of Y's rows", graph.name(logits))});
+    contributions[logits] = reached[logits] = 1;
+  }
   for (NodeId id = graph.loss() + 1; id-- > 0;) {
     const Graph::Step& step = graph.step(id);
     if (!reached[id] || !varies[id] || id == goal || step.op->zero_derivative) continue;
@@ -66,6 +80,7 @@ std::string explain_in_double(V loss, V of, SourceLocation location) {
       const NodeId in = step.inputs[i];
       if (!varies[in]) continue;
       reached[in] = 1;
+      if (above[id] && (above[in] || contributions[in])) continue;
       lines.push_back({left(in),
                        (contributions[in]++ ? "+= " : "= ") +
                            detail::rule_formula(graph, id, static_cast<int>(i)),

@@ -11,7 +11,7 @@ namespace chainrule {
 /// backward pass: a line for each contribution, with the shape of what it gives, the formula, and
 /// the operation whose rule it is.
 ///
-///   dZ2 (32, 10)  = ...
+///   dZ2 (32, 10)  = (m o Yhat - Y) / N      Yhat = softmax(Z2), m the mass of Y's rows
 ///   dA1 (32, 64)  = dZ2 W2^T                Z2 = matmul(A1, W2)
 ///   dZ1 (32, 64)  = dA1 o A1 o (1 - A1)     A1 = sigmoid(Z1)
 ///   dW1 (785, 64) = X^T dZ1                 Z1 = matmul(X, W1)

@@ -188,10 +188,7 @@ void describe(Finding& finding, const Target& target) {
 
 }  // namespace
 
-std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
-  // From the loss down: forward values in their order, then adjoints as the walk meets them.
-  std::vector<NodeId> order;
-  const std::vector<NodeId> wanted = wanted_nodes(targets);
+Walk::Substitutes own_values(const Graph& graph, const std::vector<Target>& targets) {
   Walk::Substitutes own;
   for (const Target& target : targets) {
     if (!target.right || !all_finite(target.hand)) continue;
@@ -199,6 +196,14 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
     if (!target.gradient) own.values[target.node] = value;
     if (target.gradient && !graph.step(target.node).is_leaf()) own.adjoints[target.node] = value;
   }
+  return own;
+}
+
+std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
+  // From the loss down: forward values in their order, then adjoints as the walk meets them.
+  std::vector<NodeId> order;
+  const std::vector<NodeId> wanted = wanted_nodes(targets);
+  const Walk::Substitutes own = own_values(graph, targets);
   std::map<NodeId, double> local;  // error against the rules continued from the user's values
   Walk walk(graph, wanted, {}, own);
   std::map<NodeId, double> local_value;
@@ -237,7 +242,10 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
     } else {
       describe(finding, target);
       finding.local_error = target.gradient ? local[target.node] : local_value[target.node];
-      if (target.error <= target.allowed) {
+      if (!all_finite(target.right.value())) {
+        finding.verdict = DiagnosisVerdict::cannot_decide;
+        finding.reason = "the tape's own value is not finite";
+      } else if (target.error <= target.allowed) {
         finding.verdict = DiagnosisVerdict::right;
         if (target.error > 1e-2 * target.size) {
           finding.verdict = DiagnosisVerdict::cannot_decide;

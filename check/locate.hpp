@@ -16,6 +16,7 @@ struct Target {
   bool gradient = true;  ///< of the node; else its value
   Tensor<double> hand;
   bool recovered = false;
+  double residual = 0;  ///< of the recovery
   // Filled in by measure_targets:
   V right;  ///< empty where hand has another shape
   double size = 0;       ///< |right|
@@ -41,6 +42,9 @@ std::vector<NodeId> wanted_nodes(const std::vector<Target>& targets);
 /// 8 epsilon sqrt(max(1024, K)), K the largest dimension, and in double 1e-12.
 void measure_targets(const Graph& graph, const std::vector<V>& right, std::vector<Target>& targets,
                      double epsilon, std::optional<double> tolerance);
+
+/// The user's own values, for a pass that goes on from them.
+Walk::Substitutes own_values(const Graph& graph, const std::vector<Target>& targets);
 
 /// One finding for each target, from the loss down: forward values first.
 std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets);

@@ -31,7 +31,7 @@ double allowance(const Target& target, double hand, double candidate) {
 }  // namespace
 
 Match match(const Graph& graph, const std::vector<Target>& targets, std::span<const NodeId> wanted,
-            std::span<const Edit> edits) {
+            std::span<const Edit> edits, const Walk::Substitutes& substitutes) {
   Match result;
   result.fits = result.fits_scaled = true;
   bool has_factor = false;
@@ -72,7 +72,7 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
     }
   };
   const Graph::Mark mark = graph.mark();
-  Walk walk(graph, wanted, edits);
+  Walk walk(graph, wanted, edits, substitutes);
   for (const Target& target : targets) {
     if (!target.gradient) visit(target, walk.value(target.node), false);
   }

@@ -117,6 +117,7 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
     target.node = layer.z;
     target.hand = std::move(recovered.solution);
     target.recovered = true;
+    target.residual = recovered.residual;
     target.right = right[layer.z];
     target.size = norm(target.right.value());
     target.error = distance(target.hand, target.right.value());
@@ -145,6 +146,7 @@ std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& n
   const Graph::Mark mark = graph.mark();
   RecoveredCurve curve;
   curve.node = graph.name(at.activation);
+  curve.residual = known->residual;
   curve.activation = graph.step(at.activation).op->name;
   Walk walk(graph, std::span(&at.z, 1), {}, own);
   walk.run([](NodeId, V) { return true; });
