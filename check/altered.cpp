@@ -52,8 +52,8 @@ NodeId Graph::find(NodeId original) const {
   return static_cast<NodeId>(found - steps_.begin());
 }
 
-Graph::Mark Graph::mark() const { return {tape_->size(), tape_->arena_.mark()}; }
-void Graph::rewind(const Mark& mark) const { tape_->truncate(mark.size, mark.memory); }
+Graph::Mark Graph::mark() const { return {tape_->state()}; }
+void Graph::rewind(const Mark& mark) const { tape_->restore(mark.state); }
 
 std::string Graph::name(NodeId id) const {
   return steps_[id].name.empty() ? fmt::format("%{}", steps_[id].original) : steps_[id].name;

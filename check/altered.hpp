@@ -44,8 +44,7 @@ class Graph {
   std::string name(NodeId id) const;
   /// Takes back what was recorded since the mark: Vars of it are then dead.
   struct Mark {
-    NodeId size;
-    Arena::Mark memory;
+    Tape<double>::State state;
   };
   Mark mark() const;
   void rewind(const Mark& mark) const;
