@@ -143,7 +143,8 @@ void Walk::forward() {
       changed |= values_[in] != graph_.var(in);
       inputs.push_back(values_[in]);
     }
-    if (changed) values_[id] = graph_.tape().record(*step.op, inputs, step.attributes, step.location);
+    if (changed)
+      values_[id] = graph_.tape().record(*step.op, inputs, step.attributes, step.location);
     recorded_[id] = values_[id];
     if (const Edit* edit = find(Edit::At::value, id, 0)) {
       values_[id] = edit->make(Site{*this, id, 0, {}});

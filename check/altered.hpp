@@ -64,9 +64,9 @@ class Walk;
 /// Where an edit is asked for a value.
 struct Site {
   const Walk& walk;
-  NodeId node;       // whose rule is applied, or whose adjoint is complete
-  int input;         // which contribution
-  V cotangent;       // of the node
+  NodeId node;  // whose rule is applied, or whose adjoint is complete
+  int input;    // which contribution
+  V cotangent;  // of the node
   /// The value of a node, as this pass has it.
   V value(NodeId id) const;
   /// The adjoint of a node that has been passed already; nothing otherwise.
@@ -132,7 +132,7 @@ class Walk {
   std::span<const Edit> edits_;
   const Substitutes& substitutes_;
   std::vector<V> values_, computed_, adjoints_;
-  std::vector<V> recorded_;  // by the node's own operation: what its rule is applied to
+  std::vector<V> recorded_;   // by the node's own operation: what its rule is applied to
   std::vector<int> pending_;  // readers whose contribution is still to come
   std::vector<std::uint8_t> varies_, reached_, is_wanted_, done_;
 };

@@ -89,27 +89,34 @@ class Alternatives {
     const std::string at = step.location.to_string();
     c.have = fmt::format("{} in the rule of {}{}", what.empty() ? std::string(id) : what,
                          node_formula(graph_, node), at.empty() ? "" : " (" + at + ")");
-    c.should = fmt::format("{}{} {} {}", contributions(in) > 1 ? "in " : "",
-                           adjoint_name(graph_, in), contributions(in) > 1 ? "there is" : "=",
-                           rule_formula(graph_, node, input));
+    c.should =
+        fmt::format("{}{} {} {}", contributions(in) > 1 ? "in " : "", adjoint_name(graph_, in),
+                    contributions(in) > 1 ? "there is" : "=", rule_formula(graph_, node, input));
     found_.push_back(std::move(c));
   }
   void alter(NodeId id, int input, NodeId in) {
     const Graph::Step& step = graph_.step(id);
     const Shape &from = step.shape, &to = graph_.step(in).shape;
     const std::string_view op = step.op->name;
-    add("sign", id, input, [](const Site& s) { return neg(s.right()); }, "");
+    add(
+        "sign", id, input, [](const Site& s) { return neg(s.right()); }, "");
     if (contributions(in) > 1) {
-      add("contribution-lost", id, input, [](const Site&) { return V(); },
+      add(
+          "contribution-lost", id, input, [](const Site&) { return V(); },
           fmt::format("what d{} gets through {} is lost", graph_.name(in), graph_.name(id)));
-      add("contribution-doubled", id, input, [](const Site& s) { return scale(s.right(), 2.0); }, "");
+      add(
+          "contribution-doubled", id, input, [](const Site& s) { return scale(s.right(), 2.0); },
+          "");
     } else {
-      add("factor-two", id, input, [](const Site& s) { return scale(s.right(), 2.0); }, "");
+      add(
+          "factor-two", id, input, [](const Site& s) { return scale(s.right(), 2.0); }, "");
     }
-    add("factor-half", id, input, [](const Site& s) { return scale(s.right(), 0.5); }, "");
+    add(
+        "factor-half", id, input, [](const Site& s) { return scale(s.right(), 0.5); }, "");
     if (op == "scale") {
       const bool mean = graph_.step(in).op->name == "sum";
-      add(mean ? "mean-as-sum" : "factor-missing", id, input,
+      add(
+          mean ? "mean-as-sum" : "factor-missing", id, input,
           [](const Site& s) { return s.cotangent; }, "");
     }
     if (op == "sum") add_sum_as_mean(id, input, in);
@@ -117,14 +124,15 @@ class Alternatives {
       add_elementwise(id, input);
     }
     if (op == "mul" || op == "div" || op == "mul0") {
-      add("factor-missing", id, input,
-          [to](const Site& s) { return sum_to(s.cotangent, to); },
+      add(
+          "factor-missing", id, input, [to](const Site& s) { return sum_to(s.cotangent, to); },
           fmt::format("{} is missing", graph_.name(other_input(id, input))));
     }
     if (op == "matmul" && step.attributes.flags == 0 && input == 0) {
       const Shape& w = graph_.step(step.inputs[1]).shape;
       if (w[0] == w[1]) {
-        add("weights-not-transposed", id, input,
+        add(
+            "weights-not-transposed", id, input,
             [](const Site& s) { return matmul(s.cotangent, s.input_value(1)); }, "");
       }
     }
@@ -143,48 +151,63 @@ class Alternatives {
   }
 
   void add_sum_as_mean(NodeId id, int input, NodeId in) {
-    const double count = static_cast<double>(graph_.step(in).shape.size()) /
-                         static_cast<double>(std::max<std::int64_t>(1, graph_.step(id).shape.size()));
+    const double count =
+        static_cast<double>(graph_.step(in).shape.size()) /
+        static_cast<double>(std::max<std::int64_t>(1, graph_.step(id).shape.size()));
     // A sum that is scaled to a mean has its 1/n there.
     for (const NodeId reader : graph_.readers(id)) {
       if (graph_.step(reader).op->name == "scale") return;
     }
-    add("sum-as-mean", id, input,
-        [count](const Site& s) { return scale(s.right(), 1 / count); }, "");
+    add(
+        "sum-as-mean", id, input, [count](const Site& s) { return scale(s.right(), 1 / count); },
+        "");
   }
 
   void add_elementwise(NodeId id, int input) {
-    add("derivative-missing", id, input, [](const Site& s) { return s.cotangent; }, "");
-    add("jacobian-twice", id, input, [](const Site& s) { return s.rule(s.right()); }, "");
-    add("derivative-at-output", id, input, [](const Site& s) {
-      const V y = s.output();
-      return rule_on(s, *s.walk.graph().step(s.node).op, std::span(&y, 1), s.cotangent);
-    }, "");
+    add(
+        "derivative-missing", id, input, [](const Site& s) { return s.cotangent; }, "");
+    add(
+        "jacobian-twice", id, input, [](const Site& s) { return s.rule(s.right()); }, "");
+    add(
+        "derivative-at-output", id, input,
+        [](const Site& s) {
+          const V y = s.output();
+          return rule_on(s, *s.walk.graph().step(s.node).op, std::span(&y, 1), s.cotangent);
+        },
+        "");
     if (!is_function(graph_.step(id).op->name)) return;
     for (const Function& g : functions) {
       if (g.name == graph_.step(id).op->name) continue;
-      add("other-activation-derivative", id, input, [&g](const Site& s) {
-        const V other = g.value(s.input_value(0));
-        const Node<double>& node = other.tape().node(other.id());
-        return node.op->adjoint(Adjoint<double>(other.tape(), other.id(), s.cotangent), 0);
-      }, fmt::format("the derivative of {}", g.name));
+      add(
+          "other-activation-derivative", id, input,
+          [&g](const Site& s) {
+            const V other = g.value(s.input_value(0));
+            const Node<double>& node = other.tape().node(other.id());
+            return node.op->adjoint(Adjoint<double>(other.tape(), other.id(), s.cotangent), 0);
+          },
+          fmt::format("the derivative of {}", g.name));
     }
     if (graph_.step(id).op->name == "gelu") {
-      add("other-activation-derivative", id, input, [](const Site& s) {
-        // y = x (1 + tanh u) / 2, u = sqrt(2 / pi) (x + 0.044715 x^3)
-        const V x = s.input_value(0);
-        const double c = std::sqrt(2 / 3.14159265358979323846);
-        const V u = scale(x + scale(x * square(x), 0.044715), c);
-        const V du = scale(shift(scale(square(x), 3 * 0.044715), 1), c);
-        const V slope = scale(shift(tanh(u), 1), 0.5) + scale(x * sech_squared(u) * du, 0.5);
-        return s.cotangent * slope;
-      }, "the derivative of gelu's form by tanh");
-      add("other-activation-derivative", id, input,
+      add(
+          "other-activation-derivative", id, input,
+          [](const Site& s) {
+            // y = x (1 + tanh u) / 2, u = sqrt(2 / pi) (x + 0.044715 x^3)
+            const V x = s.input_value(0);
+            const double c = std::sqrt(2 / 3.14159265358979323846);
+            const V u = scale(x + scale(x * square(x), 0.044715), c);
+            const V du = scale(shift(scale(square(x), 3 * 0.044715), 1), c);
+            const V slope = scale(shift(tanh(u), 1), 0.5) + scale(x * sech_squared(u) * du, 0.5);
+            return s.cotangent * slope;
+          },
+          "the derivative of gelu's form by tanh");
+      add(
+          "other-activation-derivative", id, input,
           [](const Site& s) { return s.cotangent * normal_cdf(s.input_value(0)); },
           "Phi(x), without x phi(x)");
     }
     if (graph_.step(id).op->name == "silu") {
-      add("other-activation-derivative", id, input,
+      add(
+          "other-activation-derivative", id, input,
           [](const Site& s) { return s.cotangent * sigmoid(s.input_value(0)); },
           "sigmoid(x), without x sigmoid'(x)");
     }
@@ -205,14 +228,17 @@ class Alternatives {
         if (other == own || other == id || graph_.step(other).shape != graph_.step(own).shape) {
           continue;
         }
-        add("other-factor", id, input, [j, other](const Site& s) {
-          const Graph::Step& at = s.walk.graph().step(s.node);
-          std::vector<V> inputs;
-          for (std::size_t k = 0; k < at.inputs.size(); ++k) {
-            inputs.push_back(s.value(k == j ? other : at.inputs[k]));
-          }
-          return rule_on(s, *at.op, inputs, s.cotangent);
-        }, fmt::format("{} in place of {}", graph_.name(other), graph_.name(own)));
+        add(
+            "other-factor", id, input,
+            [j, other](const Site& s) {
+              const Graph::Step& at = s.walk.graph().step(s.node);
+              std::vector<V> inputs;
+              for (std::size_t k = 0; k < at.inputs.size(); ++k) {
+                inputs.push_back(s.value(k == j ? other : at.inputs[k]));
+              }
+              return rule_on(s, *at.op, inputs, s.cotangent);
+            },
+            fmt::format("{} in place of {}", graph_.name(other), graph_.name(own)));
       }
     }
   }

@@ -103,7 +103,9 @@ class Writer {
   Edit slope(int l, Make make) const {
     return {At::contribution, at(l).activation, 0, std::move(make)};
   }
-  Edit down(int l, Make make) const { return {At::contribution, at(l).product, 0, std::move(make)}; }
+  Edit down(int l, Make make) const {
+    return {At::contribution, at(l).product, 0, std::move(make)};
+  }
   Edit weights(int l, Make make) const {
     return {At::contribution, at(l).product, 1, std::move(make)};
   }
@@ -116,7 +118,8 @@ class Writer {
     std::vector<Edit> edits;
     for (const NodeId id : {at(l).w, at(l).b}) {
       if (id == no_node) continue;
-      edits.push_back({At::leaf, id, 0, [make](const Site& s) { return make(s.node, s.cotangent); }});
+      edits.push_back(
+          {At::leaf, id, 0, [make](const Site& s) { return make(s.node, s.cotangent); }});
     }
     return edits;
   }
@@ -133,8 +136,8 @@ class Writer {
         Candidate& through = add(mean && !everywhere ? "mean-missing-some" : named.id, l,
                                  Group::factor, {delta(l, scaled)});
         if (!mean || !everywhere) {  // the catalogue has that one as people write it
-          write_factor(through, named, "dZl",
-                       everywhere ? "(m o Yhat - Y) / N" : "f'(Zl) o dAl", l);
+          write_factor(through, named, "dZl", everywhere ? "(m o Yhat - Y) / N" : "f'(Zl) o dAl",
+                       l);
         }
         if (mean && depth() == 1) continue;
         Candidate& only = add(mean ? "mean-missing-some" : named.id, l, Group::factor,
@@ -181,8 +184,7 @@ class Writer {
       const V p = yhat(s);
       return mul(s.cotangent, mul(p, complement(p, 1)));
     });
-    put("softmax-jacobian-missing",
-        [=](const Site& s) { return scale(div(y, yhat(s)), -1 / n); });
+    put("softmax-jacobian-missing", [=](const Site& s) { return scale(div(y, yhat(s)), -1 / n); });
     put("softmax-twice", [=](const Site& s) {
       const V p = yhat(s);
       return mul(p, weighted_deviation(s.cotangent, p));
@@ -200,7 +202,8 @@ class Writer {
       Tensor<double> mask = Tensor<double>::filled({network_.classes}, 1);
       mask[k] = 0;
       const V kept = graph_.tape().constant(mask);
-      put("class-missing", [kept](const Site& s) { return mul(s.cotangent, kept); },
+      put(
+          "class-missing", [kept](const Site& s) { return mul(s.cotangent, kept); },
           fmt::format("class {}", k));
     }
   }
@@ -255,9 +258,8 @@ class Writer {
     add_each("derivative-missing", 1, last, group, [this](int l) -> std::vector<Edit> {
       return {slope(l, [](const Site& s) { return s.cotangent; })};
     });
-    add_each("derivative-at-output", 1, last, group, [this](int l) -> std::vector<Edit> {
-      return {slope(l, rule_at_output)};
-    });
+    add_each("derivative-at-output", 1, last, group,
+             [this](int l) -> std::vector<Edit> { return {slope(l, rule_at_output)}; });
     const auto improved = [&](std::string_view id, V (*f)(V)) {
       add_each(id, 1, last, group, only_for("improved_sigmoid", by(f, false)));
     };
@@ -269,7 +271,8 @@ class Writer {
   }
 
   /// "dZ1 = A1 o (1 - A1) o dA1" for t = A1.
-  static std::string closed_formula(const Activated& g, const std::string& t, const std::string& l) {
+  static std::string closed_formula(const Activated& g, const std::string& t,
+                                    const std::string& l) {
     std::string slope;
     for (const char c : g.closed_text) {
       if (c == 't') {
@@ -291,12 +294,13 @@ class Writer {
   void relu_masks() {
     const int last = depth() - 1;
     const auto is_relu = [this](int l) { return activation(l) == "relu"; };
-    add_each("relu-mask-wrong-tensor", 1, last, Group::derivative,
-             [&](int l) -> std::vector<Edit> {
-               if (!is_relu(l)) return {};
-               return {slope(l, [](const Site& s) { return mul(s.cotangent, positive(s.cotangent)); })};
-             },
-             "T = dAl");
+    add_each(
+        "relu-mask-wrong-tensor", 1, last, Group::derivative,
+        [&](int l) -> std::vector<Edit> {
+          if (!is_relu(l)) return {};
+          return {slope(l, [](const Site& s) { return mul(s.cotangent, positive(s.cotangent)); })};
+        },
+        "T = dAl");
     const auto leaky = [](NodeId node, double slope_below) -> Edit {
       return {At::contribution, node, 0, [slope_below](const Site& s) {
                 const V g = s.cotangent;
@@ -310,7 +314,8 @@ class Writer {
       for (int o = 1; o <= last; ++o) {
         if (o == l || width(o) != width(l)) continue;
         add("relu-mask-wrong-tensor", l, Group::derivative,
-            {slope(l, [z = at(o).z](const Site& s) { return mul(s.cotangent, positive(s.value(z))); })},
+            {slope(l, [z = at(o).z](
+                          const Site& s) { return mul(s.cotangent, positive(s.value(z))); })},
             fmt::format("T = Z{}", o));
       }
     }
@@ -368,31 +373,30 @@ class Writer {
       })});
     });
     for (const double sign : {1.0, -1.0}) {
-      add_each("erratum-e5", 1, depth() - 1, group, [&](int l) -> std::vector<Edit> {
-        if (width(l) != network_.classes) return {};
-        return {delta(l, [a = at(l).activation, y = network_.targets,
-                          c = sign / samples()](const Site& s) {
-          return scale(sub(s.value(a), y), c);
-        })};
-      }, sign > 0 ? "" : "negated");
+      add_each(
+          "erratum-e5", 1, depth() - 1, group,
+          [&](int l) -> std::vector<Edit> {
+            if (width(l) != network_.classes) return {};
+            return {delta(l, [a = at(l).activation, y = network_.targets, c = sign / samples()](
+                                 const Site& s) { return scale(sub(s.value(a), y), c); })};
+          },
+          sign > 0 ? "" : "negated");
     }
   }
 
   void layer_parameters() {
     const Group group = Group::parameters;
     const auto by_units = [this](int l, NodeId units) -> std::vector<Edit> {
-      return {weights(l, [units](const Site& s) {
-        return matmul(s.value(units), s.cotangent, Transpose::a);
-      })};
+      return {weights(
+          l, [units](const Site& s) { return matmul(s.value(units), s.cotangent, Transpose::a); })};
     };
     for (int l = 1; l <= depth(); ++l) {
       for (int o = 1; o <= depth(); ++o) {
         if (o == l || width(o) != width(l)) continue;
         // The delta of a lower layer is not there yet when this one's turn comes, but it is right.
         const V dz = right_[at(o).z];
-        std::vector<Edit> edits{weights(l, [dz](const Site& s) {
-          return matmul(s.input_value(0), dz, Transpose::a);
-        })};
+        std::vector<Edit> edits{
+            weights(l, [dz](const Site& s) { return matmul(s.input_value(0), dz, Transpose::a); })};
         if (has_bias(l)) {
           edits.push_back(bias(l, [dz, shape = graph_.step(at(l).b).shape](const Site&) {
             return reshape(sum(dz, {0}), shape);
@@ -435,10 +439,11 @@ class Writer {
     if (!network_.trick) return;
     Tensor<double> mask = Tensor<double>::filled({width(0), 1}, 1);
     mask[width(0) - 1] = 0;
-    Candidate& row = add("bias-row-dropped", 1, Group::parameters,
-                         {{At::leaf, at(1).w, 0, [kept = graph_.tape().constant(mask)](const Site& s) {
-                             return mul(s.cotangent, kept);
-                           }}});
+    Candidate& row =
+        add("bias-row-dropped", 1, Group::parameters,
+            {{At::leaf, at(1).w, 0, [kept = graph_.tape().constant(mask)](const Site& s) {
+                return mul(s.cotangent, kept);
+              }}});
     row.have = std::string("dW1's last row is 0");
     row.should = std::string("dW1's last row is the sum of dZ1's rows");
   }
@@ -457,17 +462,15 @@ class Writer {
   }
 
   void between_steps() {
-    add_each("accumulated-twice", 1, depth(), Group::steps, [&](int l) {
-      return parameters(l, [](NodeId, V g) { return scale(g, 2.0); });
-    });
+    add_each("accumulated-twice", 1, depth(), Group::steps,
+             [&](int l) { return parameters(l, [](NodeId, V g) { return scale(g, 2.0); }); });
     add_from("accumulated-twice", context_.previous, [](V g, V old) { return g + old; });
     add_from("stale-gradient", context_.previous, [](V, V old) { return old; });
     after_update();
     if (context_.velocity.empty()) return;
     if (context_.momentum) {
       const double mu = *context_.momentum;
-      add_from("momentum-folded", context_.velocity,
-               [mu](V g, V v) { return g + scale(v, mu); });
+      add_from("momentum-folded", context_.velocity, [mu](V g, V v) { return g + scale(v, mu); });
       return;
     }
     Candidate& fitted = add("momentum-folded", 0, Group::steps, {});
@@ -517,16 +520,15 @@ class Writer {
         if (reader == at(l).product) continue;
         for (std::size_t i = 0; i < graph_.step(reader).inputs.size(); ++i) {
           if (graph_.step(reader).inputs[i] != at(l).w) continue;
-          edits.push_back({At::contribution, reader, static_cast<int>(i),
-                           [](const Site&) { return V(); }});
+          edits.push_back(
+              {At::contribution, reader, static_cast<int>(i), [](const Site&) { return V(); }});
         }
       }
       return edits;
     });
     const auto decay = [](NodeId w, double lambda) -> Edit {
-      return {At::leaf, w, 0, [lambda](const Site& s) {
-                return s.cotangent + scale(s.value(s.node), lambda);
-              }};
+      return {At::leaf, w, 0,
+              [lambda](const Site& s) { return s.cotangent + scale(s.value(s.node), lambda); }};
     };
     const auto fitted = [&](int layer, const std::vector<NodeId>& nodes) {
       Candidate& c = add("weight-decay-extra", layer, Group::steps, {});
@@ -585,8 +587,7 @@ std::vector<NamedFactor> named_factors(const Network& network, const StepContext
 }
 
 std::vector<Candidate> network_candidates(const Graph& graph, const Network& network,
-                                          const StepContext& context,
-                                          const std::vector<V>& right) {
+                                          const StepContext& context, const std::vector<V>& right) {
   return Writer(graph, network, context, right).write();
 }
 

@@ -30,11 +30,11 @@ struct Candidate {
   std::vector<Edit> edits;
   /// Where a number in it is not known: the edits for each value.
   std::function<std::vector<Edit>(double)> family = {};
-  bool linear = true;         ///< whether all gradients are linear in the number
+  bool linear = true;        ///< whether all gradients are linear in the number
   double low = 0, high = 0;  ///< the values that make sense
   std::string parameter{};   ///< its name
   std::optional<double> value = {};
-  std::string detail{};  ///< "g = tanh"
+  std::string detail{};          ///< "g = tanh"
   std::string have{}, should{};  ///< formulas, where the catalogue's do not fit
   NodeId node = no_node;         ///< whose rule it alters, where it is about one node of any graph
 };
@@ -42,8 +42,7 @@ struct Candidate {
 /// Everything of the catalogue that can be made in this network with this context. `right` are the
 /// right adjoints of all nodes that have one.
 std::vector<Candidate> network_candidates(const Graph& graph, const Network& network,
-                                          const StepContext& context,
-                                          const std::vector<V>& right);
+                                          const StepContext& context, const std::vector<V>& right);
 
 /// A constant factor that has a name, and the mistake that it is.
 struct NamedFactor {

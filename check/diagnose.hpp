@@ -30,8 +30,8 @@ struct DiagnoseOptions {
   /// lambda of a penalty lambda / 2 sum W^2. The gradient expected is always the tape's own: this
   /// only helps to name a term lambda W.
   std::optional<double> weight_decay = {};
-  /// Largest norm-wise error of a right value. Measured by default, value by value: twenty times what
-  /// a relative perturbation of the precision's epsilon, of the leaves and of each step of the
+  /// Largest norm-wise error of a right value. Measured by default, value by value: twenty times
+  /// what a relative perturbation of the precision's epsilon, of the leaves and of each step of the
   /// backward pass as the textbook writes it, does to this value.
   std::optional<double> tolerance = {};
 };
@@ -53,7 +53,8 @@ struct NamedMistake {
   std::string should;  ///< and the right one
   int layer = 0;       ///< where it is made; 0: at every layer
   std::vector<std::pair<std::string, double>> parameters;  ///< numbers in it: a slope, a factor
-  double residual = 0;  ///< largest norm-wise difference between what it gives and what was handed in
+  double residual =
+      0;  ///< largest norm-wise difference between what it gives and what was handed in
 };
 
 /// An entry that is wrong.
@@ -64,10 +65,10 @@ struct WrongEntry {
 
 /// The derivative that the user must have had: dZ / dA as a function of z.
 struct RecoveredCurve {
-  std::string node;        ///< "A1"
-  std::string activation;  ///< its operation, "sigmoid"
+  std::string node;                    ///< "A1"
+  std::string activation;              ///< its operation, "sigmoid"
   std::vector<double> z, hand, right;  ///< f' that the user has, and the right one; z ascending
-  double residual = 0;  ///< of recovering dZ from dW; 0 where dZ was handed in
+  double residual = 0;                 ///< of recovering dZ from dW; 0 where dZ was handed in
 };
 
 /// One value that was handed in, or recovered from those that were.
@@ -76,21 +77,22 @@ struct Finding {
   std::string tensor;  ///< "dW1"
   Shape shape, hand_shape;
   DiagnosisVerdict verdict = DiagnosisVerdict::right;
-  std::string reason;       ///< why it is not right; else empty
-  bool recovered = false;   ///< not handed in: it follows from the gradient of the weights
+  std::string reason;      ///< why it is not right; else empty
+  bool recovered = false;  ///< not handed in: it follows from the gradient of the weights
   bool is_first_fault = false;
-  /// Wrong only because what it was computed from is: the right rules, continued from the user's own
-  /// values above, give it.
+  /// Wrong only because what it was computed from is: the right rules, continued from the user's
+  /// own values above, give it.
   bool contaminated = false;
   bool explained = false;  ///< wrong, and what the mistakes that are named give
-  double error = 0;      ///< norm-wise, against the right value
-  double tolerance = 0;  ///< what `error` may be
-  double local_error = 0;  ///< norm-wise, against the right rules continued from the user's own values
-  double scale = 1;        ///< c of the best c * right
-  double residual = 0;     ///< norm-wise, of that
+  double error = 0;        ///< norm-wise, against the right value
+  double tolerance = 0;    ///< what `error` may be
+  double local_error =
+      0;                ///< norm-wise, against the right rules continued from the user's own values
+  double scale = 1;     ///< c of the best c * right
+  double residual = 0;  ///< norm-wise, of that
   std::vector<WrongEntry> worst;  ///< up to three
-  /// Where several values are wrong by faults of their own: the mistakes that give this one when the
-  /// right rules are continued from the user's values above it.
+  /// Where several values are wrong by faults of their own: the mistakes that give this one when
+  /// the right rules are continued from the user's values above it.
   std::vector<NamedMistake> mistakes;
 };
 
@@ -99,8 +101,8 @@ struct Diagnosis {
   std::vector<Finding> findings;  ///< in the order of the backward pass, from the loss down
   int layer = 0;                  ///< of the first fault
   std::string tensor;             ///< of the first fault: "dW1"
-  /// All mistakes of the catalogue that give what was handed in: several where they coincide on this
-  /// step. Empty when none does. Where there are several faults, those of the first.
+  /// All mistakes of the catalogue that give what was handed in: several where they coincide on
+  /// this step. Empty when none does. Where there are several faults, those of the first.
   std::vector<NamedMistake> mistakes;
   /// Where no mistake of the catalogue fits but two at once do: each pair.
   std::vector<std::pair<NamedMistake, NamedMistake>> pairs;
@@ -116,8 +118,8 @@ struct Diagnosis {
 
 /// Says what is wrong with gradients of `loss` that were derived by hand. `hand` holds them by the
 /// names of the tape: "dW1" is the gradient of the node named W1, of that node's shape; any named
-/// intermediate may be there ("dZ1", "dA1"), and forward values too ("Z1", "A1"). The user's tape is
-/// only read.
+/// intermediate may be there ("dZ1", "dA1"), and forward values too ("Z1", "A1"). The user's tape
+/// is only read.
 ///
 /// 1. shape: where a shape differs, which transposition would conform, and which erratum it is.
 /// 2. locate: the first value, from the loss down, that the right rules do not give when they are
@@ -131,8 +133,8 @@ struct Diagnosis {
 /// 6. otherwise "no known mistake fits", with the worst entries.
 ///
 /// Throws NameError for a name whose node the tape has not, or which is given twice; UsageError for
-/// no values, or a loss that is stale or not of one element; NumericError never: values that are not
-/// finite are wrong, and said to be.
+/// no values, or a loss that is stale or not of one element; NumericError never: values that are
+/// not finite are wrong, and said to be.
 template <class T>
 Diagnosis diagnose(Var<T> loss, std::span<const NamedValue<std::type_identity_t<T>>> hand,
                    const DiagnoseOptions<std::type_identity_t<T>>& options = {},

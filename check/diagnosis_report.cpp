@@ -81,7 +81,8 @@ void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
     text += fmt::format("  gradient is {:.7g} x the correct one (residual {:.0e})\n", fault.scale,
                         fault.residual);
   } else {
-    text += fmt::format("  norm-wise error {:.1e}, tolerance {:.0e}\n", fault.error, fault.tolerance);
+    text +=
+        fmt::format("  norm-wise error {:.1e}, tolerance {:.0e}\n", fault.error, fault.tolerance);
   }
   print_mistakes(text, d.mistakes);
   for (const auto& [a, b] : d.pairs) {
@@ -141,9 +142,9 @@ std::string to_json(const Diagnosis& d) {
   const auto mistake = [](const NamedMistake& m) {
     Json parameters = Json::object();
     for (const auto& [name, value] : m.parameters) parameters[name] = value;
-    return Json{{"id", m.id},         {"text", m.text},           {"layer", m.layer},
-                {"have", m.have},     {"should", m.should},       {"parameters", parameters},
-                {"residual", m.residual}};
+    return Json{
+        {"id", m.id},         {"text", m.text},           {"layer", m.layer},      {"have", m.have},
+        {"should", m.should}, {"parameters", parameters}, {"residual", m.residual}};
   };
   const auto mistakes_of = [&](const Finding& f) {
     Json list = Json::array();
@@ -189,9 +190,9 @@ std::string to_json(const Diagnosis& d) {
                                 {"mistakes", mistakes_of(f)}});
   }
   if (d.curve) {
-    json["curve"] = {{"node", d.curve->node},       {"activation", d.curve->activation},
-                     {"z", d.curve->z},             {"hand", d.curve->hand},
-                     {"right", d.curve->right},     {"residual", d.curve->residual}};
+    json["curve"] = {{"node", d.curve->node},   {"activation", d.curve->activation},
+                     {"z", d.curve->z},         {"hand", d.curve->hand},
+                     {"right", d.curve->right}, {"residual", d.curve->residual}};
   }
   return json.dump(2, ' ', false, Json::error_handler_t::replace);
 }

@@ -46,10 +46,10 @@ std::string explain_in_double(V loss, V of, SourceLocation location) {
     for (const NodeId in : graph.step(id).inputs) varies[id] |= varies[in];
   }
   if (!varies[graph.loss()]) {
-    throw UsageError("explain",
-                     fmt::format("the loss does not depend on '{}': its gradient is zero",
-                                 graph.name(goal)),
-                     location);
+    throw UsageError(
+        "explain",
+        fmt::format("the loss does not depend on '{}': its gradient is zero", graph.name(goal)),
+        location);
   }
   struct Line {
     std::string left, formula, from;
@@ -69,8 +69,9 @@ std::string explain_in_double(V loss, V of, SourceLocation location) {
       for (const NodeId in : graph.step(id).inputs) above[id] |= above[in];
     }
     above[logits] = 0;
-    lines.push_back({left(logits), "= (m o Yhat - Y) / N",
-                     fmt::format("Yhat = softmax({}), m the mass of Y's rows", graph.name(logits))});
+    lines.push_back(
+        {left(logits), "= (m o Yhat - Y) / N",
+         fmt::format("Yhat = softmax({}), m the mass of Y's rows", graph.name(logits))});
     contributions[logits] = reached[logits] = 1;
   }
   for (NodeId id = graph.loss() + 1; id-- > 0;) {

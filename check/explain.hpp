@@ -22,8 +22,8 @@ template <class T>
 std::string explain(Var<T> loss, Var<T> of, SourceLocation location = SourceLocation::current());
 
 /// The forward and backward graph of the step in Graphviz's language, as to_dot (dot.hpp) draws it,
-/// with what the first fault touches in red: the value that is wrong, and the nodes of the rule that
-/// went wrong, where the diagnosis knows it.
+/// with what the first fault touches in red: the value that is wrong, and the nodes of the rule
+/// that went wrong, where the diagnosis knows it.
 template <class T>
 std::string to_dot(Var<T> loss, const Diagnosis& diagnosis,
                    SourceLocation location = SourceLocation::current());

@@ -92,7 +92,8 @@ std::string rule_formula(const Graph& graph, NodeId node, int input) {
       pattern = formula.text;
     }
   }
-  if (pattern.empty()) return fmt::format("the rule of {} on {}", step.op->name, adjoint_name(graph, node));
+  if (pattern.empty())
+    return fmt::format("the rule of {} on {}", step.op->name, adjoint_name(graph, node));
   const auto operand = [&](std::size_t i) {
     return i < step.inputs.size() ? graph.name(step.inputs[i]) : std::string();
   };
@@ -103,12 +104,24 @@ std::string rule_formula(const Graph& graph, NodeId node, int input) {
       continue;
     }
     switch (pattern[++i]) {
-      case 'g': text += adjoint_name(graph, node); break;
-      case 'y': text += graph.name(node); break;
-      case 'a': text += operand(0); break;
-      case 'b': text += operand(1); break;
-      case 'c': text += fmt::format("{:.6g}", step.attributes.numbers[0]); break;
-      default: text += operand(static_cast<std::size_t>(input)); break;
+      case 'g':
+        text += adjoint_name(graph, node);
+        break;
+      case 'y':
+        text += graph.name(node);
+        break;
+      case 'a':
+        text += operand(0);
+        break;
+      case 'b':
+        text += operand(1);
+        break;
+      case 'c':
+        text += fmt::format("{:.6g}", step.attributes.numbers[0]);
+        break;
+      default:
+        text += operand(static_cast<std::size_t>(input));
+        break;
     }
   }
   const Shape& to = graph.step(step.inputs[static_cast<std::size_t>(input)]).shape;

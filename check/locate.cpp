@@ -1,5 +1,5 @@
-#include <chainrule/check/locate.hpp>
 #include <chainrule/autograd/storage/random.hpp>
+#include <chainrule/check/locate.hpp>
 #include <chainrule/ops/ops.hpp>
 
 #include <fmt/format.h>
@@ -85,8 +85,7 @@ std::vector<Edit> perturbations(const Graph& graph, double epsilon, std::uint32_
                        return x + x * noise_like(x, random(id, 0), epsilon);
                      }});
     if (step.is_leaf()) continue;
-    const bool saturates =
-        std::ranges::find(saturating, step.op->name) != std::end(saturating);
+    const bool saturates = std::ranges::find(saturating, step.op->name) != std::end(saturating);
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const int input = static_cast<int>(i);
       edits.push_back({Edit::At::contribution, id, input, [=](const Site& s) {
@@ -118,8 +117,8 @@ void measure_targets(const Graph& graph, const std::vector<V>& right, std::vecto
       dimension = std::max(dimension, d);
     }
   }
-  const double floor =
-      std::max(8 * epsilon * std::sqrt(static_cast<double>(dimension)), epsilon < 1e-12 ? 1e-12 : 0);
+  const double floor = std::max(8 * epsilon * std::sqrt(static_cast<double>(dimension)),
+                                epsilon < 1e-12 ? 1e-12 : 0);
   for (Target& target : targets) {
     const V expected = target.gradient ? right[target.node] : graph.var(target.node);
     if (target.hand.shape() != expected.shape()) continue;
@@ -249,9 +248,10 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
         finding.verdict = DiagnosisVerdict::right;
         if (target.error > 1e-2 * target.size) {
           finding.verdict = DiagnosisVerdict::cannot_decide;
-          finding.reason = fmt::format("it is off by {:.1e}, and rounding alone could make a "
-                                       "difference of {:.1e}",
-                                       finding.error, target.tolerance);
+          finding.reason = fmt::format(
+              "it is off by {:.1e}, and rounding alone could make a "
+              "difference of {:.1e}",
+              finding.error, target.tolerance);
         }
       } else {
         finding.verdict = DiagnosisVerdict::wrong;

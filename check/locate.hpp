@@ -18,12 +18,12 @@ struct Target {
   bool recovered = false;
   double residual = 0;  ///< of the recovery
   // Filled in by measure_targets:
-  V right;  ///< empty where hand has another shape
+  V right;               ///< empty where hand has another shape
   double size = 0;       ///< |right|
   double error = 0;      ///< |hand - right|
   double allowed = 0;    ///< what the error may be, absolute
   double tolerance = 0;  ///< the same, relative to |right|: infinite where that is zero
-  bool noisy = false;  ///< the tolerance is mostly measured noise
+  bool noisy = false;    ///< the tolerance is mostly measured noise
 };
 
 /// |a - b| in the 2-norm, scaled so that nothing overflows where it need not.
@@ -36,8 +36,8 @@ bool all_finite(TensorView<const double> a);
 std::vector<NodeId> wanted_nodes(const std::vector<Target>& targets);
 
 /// The right value of each target, its tolerance and its error. The tolerance is twenty times
-/// the largest change that a relative perturbation by `epsilon` makes: of the leaves, of every step of
-/// the backward pass, and, as the textbook's forms a (1 - a) and yhat - y lose digits, of the
+/// the largest change that a relative perturbation by `epsilon` makes: of the leaves, of every step
+/// of the backward pass, and, as the textbook's forms a (1 - a) and yhat - y lose digits, of the
 /// activations' derivatives and the output's delta by an absolute `epsilon`. It is at least
 /// 8 epsilon sqrt(max(1024, K)), K the largest dimension, and in double 1e-12.
 void measure_targets(const Graph& graph, const std::vector<V>& right, std::vector<Target>& targets,

@@ -8,8 +8,8 @@ namespace chainrule::detail {
 
 namespace {
 
-/// The difference that a match may have: a candidate's own rounding is not measured, so it gets three
-/// times what the right value has.
+/// The difference that a match may have: a candidate's own rounding is not measured, so it gets
+/// three times what the right value has.
 double rounding(const Target& target, double size) {
   return 3 * target.allowed + std::max(1e-10, target.size > 0 ? 3 * target.tolerance : 0) * size;
 }
@@ -90,9 +90,9 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
 
 namespace {
 
-/// One step of Gauss and Newton for the candidate's number: least squares over the targets' relative
-/// differences, or over the topmost target that the number changes alone. Nothing where it changes
-/// none.
+/// One step of Gauss and Newton for the candidate's number: least squares over the targets'
+/// relative differences, or over the topmost target that the number changes alone. Nothing where it
+/// changes none.
 std::optional<double> fit_step(const Graph& graph, const std::vector<Target>& targets,
                                std::span<const NodeId> wanted, const Candidate& candidate,
                                double from, double to, bool topmost_alone) {

@@ -18,10 +18,10 @@ struct Match {
 /// Runs the pass, and stops at the first target that neither fits nor fits with the factor of the
 /// targets before it. `substitutes`: from where the pass goes on with the user's own values.
 Match match(const Graph& graph, const std::vector<Target>& targets, std::span<const NodeId> wanted,
-            std::span<const Edit> edits,
-            const Walk::Substitutes& substitutes = Walk::none());
+            std::span<const Edit> edits, const Walk::Substitutes& substitutes = Walk::none());
 
-/// A candidate with an unknown number: fits the number to the targets. False where none makes sense.
+/// A candidate with an unknown number: fits the number to the targets. False where none makes
+/// sense.
 bool fit_parameter(const Graph& graph, const std::vector<Target>& targets,
                    std::span<const NodeId> wanted, Candidate& candidate);
 

@@ -11,11 +11,11 @@ namespace chainrule {
 /// samples in rows: A0 = X, Zl = A(l-1) Wl + 1 bl^T, Al = f(Zl), o is the product entry by entry,
 /// m the mass of each sample's targets.
 struct Mistake {
-  std::string_view id;      ///< "mean-missing"
-  std::string_view text;    ///< one line
-  std::string_view wrong;   ///< the formula with the mistake, for layer l
-  std::string_view right;   ///< the formula that should stand there
-  std::string_view needs;   ///< what must be handed in besides the step; empty for nothing
+  std::string_view id;     ///< "mean-missing"
+  std::string_view text;   ///< one line
+  std::string_view wrong;  ///< the formula with the mistake, for layer l
+  std::string_view right;  ///< the formula that should stand there
+  std::string_view needs;  ///< what must be handed in besides the step; empty for nothing
 };
 
 /// All of them, in the order of docs/diagnosis.md.

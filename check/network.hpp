@@ -9,13 +9,13 @@ namespace chainrule::detail {
 
 /// Zl = A(l-1) Wl (+ bl), Al = f(Zl), as nodes of a Graph.
 struct NetworkLayer {
-  NodeId product = no_node;     ///< matmul or linear: its inputs are A(l-1) and Wl
-  NodeId z = no_node;           ///< `product`, or the addition of the bias
+  NodeId product = no_node;         ///< matmul or linear: its inputs are A(l-1) and Wl
+  NodeId z = no_node;               ///< `product`, or the addition of the bias
   NodeId w = no_node, b = no_node;  ///< b: no_node where there is none
   NodeId bias_reader = no_node;     ///< linear or add
   int bias_input = 0;               ///< which of its inputs b is
-  NodeId below = no_node;       ///< A(l-1): X for the first
-  NodeId activation = no_node;  ///< Al; no_node for the last
+  NodeId below = no_node;           ///< A(l-1): X for the first
+  NodeId activation = no_node;      ///< Al; no_node for the last
 };
 
 struct Network {

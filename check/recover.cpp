@@ -77,8 +77,8 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
                                    std::vector<std::string>& notes) {
   std::vector<Target> found;
   const auto given = [&](NodeId node) {
-    return std::ranges::find_if(
-        targets, [node](const Target& t) { return t.gradient && t.node == node; });
+    return std::ranges::find_if(targets,
+                                [node](const Target& t) { return t.gradient && t.node == node; });
   };
   for (int l = network.depth(); l >= 1; --l) {
     const NetworkLayer& layer = network.at(l);
@@ -90,9 +90,10 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
     const TensorView<const double> a = graph.var(layer.below).value();
     const std::int64_t samples = a.shape()[0], inputs = a.shape()[1];
     if (samples > inputs) {
-      notes.push_back(fmt::format("dZ{} cannot be recovered from dW{}: {} samples for {} inputs; a "
-                                  "batch of at most {} would show it",
-                                  l, l, samples, inputs, inputs));
+      notes.push_back(
+          fmt::format("dZ{} cannot be recovered from dW{}: {} samples for {} inputs; a "
+                      "batch of at most {} would show it",
+                      l, l, samples, inputs, inputs));
       continue;
     }
     const double work = static_cast<double>(inputs) * static_cast<double>(samples) *
@@ -101,15 +102,17 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
     LeastSquares recovered = solve_transposed(a, dw->hand);
     const double tolerance = dw->tolerance * recovered.condition;
     if (!(tolerance < 1e-2)) {
-      notes.push_back(fmt::format("dZ{} cannot be recovered from dW{}: the rows of A{} are not "
-                                  "independent",
-                                  l, l, l - 1));
+      notes.push_back(
+          fmt::format("dZ{} cannot be recovered from dW{}: the rows of A{} are not "
+                      "independent",
+                      l, l, l - 1));
       continue;
     }
     if (recovered.residual > 10 * dw->tolerance) {
-      notes.push_back(fmt::format("no dZ{} gives dW{} = A{}^T dZ{} (residual {:.1e}): the product "
-                                  "itself, or what was added to it, is wrong",
-                                  l, l, l - 1, l, recovered.residual));
+      notes.push_back(
+          fmt::format("no dZ{} gives dW{} = A{}^T dZ{} (residual {:.1e}): the product "
+                      "itself, or what was added to it, is wrong",
+                      l, l, l - 1, l, recovered.residual));
       continue;
     }
     Target target;
@@ -181,12 +184,10 @@ std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& n
     const std::size_t bins = std::min<std::size_t>(41, order.size());
     for (std::size_t b = 0; b < bins; ++b) {
       const std::size_t begin = b * order.size() / bins, end = (b + 1) * order.size() / bins;
-      const std::int64_t best =
-          *std::max_element(order.begin() + static_cast<std::ptrdiff_t>(begin),
-                            order.begin() + static_cast<std::ptrdiff_t>(end),
-                            [&](std::int64_t i, std::int64_t j) {
-                              return std::abs(da[i]) < std::abs(da[j]);
-                            });
+      const std::int64_t best = *std::max_element(
+          order.begin() + static_cast<std::ptrdiff_t>(begin),
+          order.begin() + static_cast<std::ptrdiff_t>(end),
+          [&](std::int64_t i, std::int64_t j) { return std::abs(da[i]) < std::abs(da[j]); });
       curve.z.push_back(z[best]);
       curve.hand.push_back(ratio(best));
       curve.right.push_back(right[best]);

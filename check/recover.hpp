@@ -13,7 +13,7 @@ namespace chainrule::detail {
 struct LeastSquares {
   Tensor<double> solution;  ///< D (N, H)
   double residual = 0;      ///< |A^T D - G| / |G|
-  double condition = 1;     ///< largest by smallest diagonal entry of R; infinite where A lacks rank
+  double condition = 1;  ///< largest by smallest diagonal entry of R; infinite where A lacks rank
 };
 LeastSquares solve_transposed(TensorView<const double> a, TensorView<const double> g);
 

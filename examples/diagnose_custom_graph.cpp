@@ -141,8 +141,8 @@ int main() {
   int failures = 0;
   for (const auto& [plant, what, id] : cases) {
     const Gradients g = backward(x, w, h.value(), gamma, beta, y.value(), t, plant);
-    const Diagnosis d = diagnose(
-        loss, {{"dgamma", g.dgamma}, {"dbeta", g.dbeta}, {"dW", g.dw}, {"dx", g.dx}});
+    const Diagnosis d =
+        diagnose(loss, {{"dgamma", g.dgamma}, {"dbeta", g.dbeta}, {"dW", g.dw}, {"dx", g.dx}});
     std::cout << "--- " << what << "\n" << to_string(d) << "\n";
     bool found = id.empty() ? d.verdict == DiagnosisVerdict::right : false;
     for (const NamedMistake& mistake : d.mistakes) found |= mistake.id == id;

@@ -31,7 +31,8 @@ Matrix product(const Matrix& a, const Matrix& b, bool ta = false, bool tb = fals
   Matrix c(Shape{m, n});
   for (std::int64_t i = 0; i < m; ++i) {
     for (std::int64_t j = 0; j < n; ++j) {
-      for (std::int64_t l = 0; l < k; ++l) c(i, j) += (ta ? a(l, i) : a(i, l)) * (tb ? b(j, l) : b(l, j));
+      for (std::int64_t l = 0; l < k; ++l)
+        c(i, j) += (ta ? a(l, i) : a(i, l)) * (tb ? b(j, l) : b(l, j));
     }
   }
   return c;
@@ -244,7 +245,8 @@ BOOST_AUTO_TEST_CASE(shapes_that_differ_are_explained) {
   const Diagnosis d = diagnosed(step, v, parameters);
   BOOST_TEST(to_string(d.verdict) == "shape");
   BOOST_TEST(!d);
-  BOOST_TEST(finding(d, "dW2").reason.find("the transpose conforms and agrees") != std::string::npos);
+  BOOST_TEST(finding(d, "dW2").reason.find("the transpose conforms and agrees") !=
+             std::string::npos);
 
   v = step.derive();
   v["dZ1"] = v["dZ2"];  // (6, 4): the output's error

@@ -15,7 +15,8 @@ namespace {
 
 /// Two paths from W to the loss, one of them through a product with itself.
 struct Graph {
-  Tensor<double> x{Shape{2, 3}, {1, -2, 3, -4, 5, -6}}, w{Shape{3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 10}};
+  Tensor<double> x{Shape{2, 3}, {1, -2, 3, -4, 5, -6}},
+      w{Shape{3, 3}, {1, 2, 3, 4, 5, 6, 7, 8, 10}};
   Tape<double> tape;
   Var<double> W = named(tape.input(w), "W"), X = named(tape.input(x), "X");
   Var<double> Z = named(matmul(X, W), "Z"), A = named(tanh(Z), "A"),
@@ -43,10 +44,10 @@ BOOST_AUTO_TEST_CASE(the_chain_has_every_contribution_with_its_shape) {
   };
   BOOST_TEST(found.front() == "dloss () = 1");
   BOOST_TEST(has("dZ (2, 3) = dA o (1 - A^2) A = tanh(Z)"));
-  const bool both = (has("dW (3, 3) = X^T dZ Z = matmul(X, W)") &&
-                     text.find("dW (3, 3) += 2 d") != std::string::npos) ||
-                    (has("dW (3, 3) += X^T dZ Z = matmul(X, W)") &&
-                     text.find("= 2 d") != std::string::npos);
+  const bool both =
+      (has("dW (3, 3) = X^T dZ Z = matmul(X, W)") &&
+       text.find("dW (3, 3) += 2 d") != std::string::npos) ||
+      (has("dW (3, 3) += X^T dZ Z = matmul(X, W)") && text.find("= 2 d") != std::string::npos);
   BOOST_TEST(both);
   BOOST_TEST(text.find("dX") == std::string::npos);  // nobody asked
 }

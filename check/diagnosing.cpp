@@ -1,0 +1,188 @@
+#include <chainrule/check/diagnosing.hpp>
+
+#include <fmt/format.h>
+#include <chainrule/check/recover.hpp>
+
+#include <algorithm>
+#include <cmath>
+
+namespace chainrule::detail {
+
+Diagnosing::Diagnosing(V loss, const std::vector<Given>& hand, double epsilon,
+                       std::optional<double> tolerance)
+    : graph_(tape_, loss, nodes_of(hand)), epsilon_(epsilon) {
+  for (const Given& given : hand) {
+    Target target;
+    target.name = given.name;
+    target.node = graph_.find(given.node.id());
+    target.gradient = given.gradient;
+    target.hand = given.value;
+    targets_.push_back(std::move(target));
+  }
+  network_ = recognise_network(graph_);
+  find_right_adjoints();
+  measure_targets(graph_, right_, targets_, epsilon, tolerance);
+}
+
+Diagnosis Diagnosing::run() {
+  wanted_ = wanted_nodes(targets_);
+  if (network_) {
+    std::vector<Target> recovered = recover_deltas(graph_, *network_, right_, targets_, unknown_);
+    std::ranges::move(recovered, std::back_inserter(targets_));
+  }
+  diagnosis_.findings = locate(graph_, targets_);
+  decide_verdict();
+  if (diagnosis_.verdict == DiagnosisVerdict::shape) explain_shapes();
+  if (diagnosis_.verdict != DiagnosisVerdict::wrong) return std::move(diagnosis_);
+  if (!everything_is_finite()) return std::move(diagnosis_);
+  if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
+  name_mistakes();
+  attribute_findings();
+  if (diagnosis_.mistakes.empty() && diagnosis_.pairs.empty() &&
+      diagnosis_.verdict == DiagnosisVerdict::wrong) {
+    std::ranges::copy(unknown_, std::back_inserter(diagnosis_.notes));
+  }
+  if (network_ && diagnosis_.verdict == DiagnosisVerdict::wrong) draw_curve();
+  return std::move(diagnosis_);
+}
+
+std::vector<V> Diagnosing::nodes_of(const std::vector<Given>& hand) {
+  std::vector<V> nodes;
+  for (const Given& given : hand) nodes.push_back(given.node);
+  return nodes;
+}
+
+void Diagnosing::find_right_adjoints() {
+  std::vector<NodeId> wanted = wanted_nodes(targets_);
+  if (network_) {
+    for (const NetworkLayer& layer : network_->layers) {
+      wanted.push_back(layer.w), wanted.push_back(layer.z);
+      if (layer.b != no_node) wanted.push_back(layer.b);
+    }
+  }
+  right_.resize(graph_.size());
+  Walk walk(graph_, wanted, {});
+  walk.run([&](NodeId node, V adjoint) {
+    right_[node] = adjoint;
+    return true;
+  });
+}
+
+void Diagnosing::decide_verdict() {
+  const auto has = [this](DiagnosisVerdict verdict) {
+    return std::ranges::any_of(diagnosis_.findings,
+                               [&](const Finding& f) { return f.verdict == verdict; });
+  };
+  for (const DiagnosisVerdict verdict :
+       {DiagnosisVerdict::shape, DiagnosisVerdict::wrong, DiagnosisVerdict::cannot_decide}) {
+    if (!has(verdict)) continue;
+    diagnosis_.verdict = verdict;
+    break;
+  }
+  for (const Finding& finding : diagnosis_.findings) {
+    if (!finding.is_first_fault) continue;
+    diagnosis_.layer = finding.layer;
+    diagnosis_.tensor = finding.tensor;
+  }
+}
+
+const Target& Diagnosing::target_of(const Finding& finding) const {
+  return *std::ranges::find(targets_, finding.tensor, &Target::name);
+}
+
+bool Diagnosing::everything_is_finite() const {
+  return std::ranges::all_of(targets_, [](const Target& target) {
+    return all_finite(target.hand) && (!target.right || all_finite(target.right.value()));
+  });
+}
+
+void Diagnosing::explain_shapes() {
+  for (Finding& finding : diagnosis_.findings) {
+    if (finding.verdict != DiagnosisVerdict::shape) continue;
+    const Target& target = target_of(finding);
+    const V expected = target.gradient ? right_[target.node] : graph_.var(target.node);
+    finding.reason = compare(finding.tensor, target.hand, expected.value()).reason;
+    if (network_) explain_shape_in_network(finding, target);
+  }
+}
+
+void Diagnosing::explain_shape_in_network(Finding& finding, const Target& target) {
+  for (int l = 1; l <= network_->depth(); ++l) {
+    const NetworkLayer& layer = network_->at(l);
+    if (target.node == layer.b && target.hand.shape() == graph_.step(layer.z).shape) {
+      // Not summed: then the rows are the deltas that the user has.
+      const auto dz = std::ranges::find_if(
+          targets_, [&](const Target& t) { return t.gradient && t.node == layer.z; });
+      const V right = right_[layer.z];
+      const bool has_own = dz != targets_.end() && dz->right;
+      const TensorView<const double> expected = has_own ? dz->hand.view() : right.value();
+      const double off = distance(target.hand, expected);
+      const double size = norm(expected);
+      if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
+    }
+    const bool hidden_delta = l < network_->depth() &&
+                              (target.node == layer.z || target.node == layer.activation) &&
+                              target.gradient;
+    if (hidden_delta && target.hand.shape() == network_->targets.shape()) {
+      finding.reason += fmt::format(
+          "; it is Y's shape: report 001's erratum E5 writes the output's error, y - f(z), for "
+          "the hidden delta, which has a shape only where layer {} has as many units as there "
+          "are classes",
+          l);
+    }
+    if (hidden_delta && target.hand.shape() == graph_.step(layer.below).shape) {
+      finding.reason += fmt::format(
+          "; it is A{}'s shape: report 001's erratum E3 writes the layer's own weights, W{}, for "
+          "the next layer's, W{}",
+          l - 1, l, l + 1);
+    }
+  }
+}
+
+bool Diagnosing::only_the_mean_is_elsewhere() {
+  const double n = static_cast<double>(network_->samples);
+  bool parameters = false;
+  for (const Finding& finding : diagnosis_.findings) {
+    const Target& target = target_of(finding);
+    const bool leaf = graph_.step(target.node).is_leaf();
+    parameters |= leaf && target.gradient;
+    if (finding.verdict != DiagnosisVerdict::wrong) continue;
+    if (leaf || !target.gradient || finding.residual > finding.tolerance ||
+        std::abs(finding.scale - n) > 1e-9 * n) {
+      return false;
+    }
+  }
+  if (!parameters) return false;
+  for (Finding& finding : diagnosis_.findings) {
+    if (finding.verdict != DiagnosisVerdict::wrong) continue;
+    finding.verdict = DiagnosisVerdict::right;
+    finding.is_first_fault = finding.contaminated = false;
+    finding.reason = "N times the tape's: 1/N stands in the gradients of the weights instead";
+  }
+  diagnosis_.verdict = DiagnosisVerdict::right;
+  diagnosis_.layer = 0;
+  diagnosis_.tensor.clear();
+  diagnosis_.notes.push_back(
+      "the deltas leave 1/N to the gradients of the weights, and these are right");
+  return true;
+}
+
+void Diagnosing::draw_curve() {
+  std::optional<RecoveredCurve> curve =
+      recover_curve(graph_, *network_, diagnosis_.layer, targets_);
+  if (!curve) return;
+  std::size_t middle = 0;
+  double off = 0, largest = 0;
+  for (std::size_t i = 0; i < curve->z.size(); ++i) {
+    if (std::abs(curve->z[i]) < std::abs(curve->z[middle])) middle = i;
+    off = std::max(off, std::abs(curve->hand[i] - curve->right[i]));
+    largest = std::max(largest, std::abs(curve->right[i]));
+  }
+  if (off <= 1e-6 * largest) return;  // what is wrong is not here
+  diagnosis_.notes.push_back(
+      fmt::format("your f' is not f' of {}: at z = {:.3g} yours is {:.4g}, it should be {:.4g}",
+                  curve->activation, curve->z[middle], curve->hand[middle], curve->right[middle]));
+  diagnosis_.curve = std::move(curve);
+}
+
+}  // namespace chainrule::detail
