@@ -19,14 +19,14 @@ namespace chainrule {
 /// like from the step alone ("a constant factor 0.1").
 template <class T>
 struct DiagnoseOptions {
-  std::optional<double> learning_rate = {};
+  std::optional<double> learning_rate = {};  ///< of this step's update
   /// The gradients of the step before, "dW1", "db1", ...
   std::vector<NamedValue<T>> previous_gradient = {};
   /// Parameters after the update of this step, "W1", "b1", ...
   std::vector<NamedValue<T>> updated = {};
   /// The momentum's velocities before this step, by the names of their parameters: "W1", "b1", ...
   std::vector<NamedValue<T>> velocity = {};
-  std::optional<double> momentum = {};
+  std::optional<double> momentum = {};  ///< mu in v = g + mu v; fitted where it is not given
   /// lambda of a penalty lambda / 2 sum W^2. The gradient expected is always the tape's own: this
   /// only helps to name a term lambda W.
   std::optional<double> weight_decay = {};
@@ -36,9 +36,10 @@ struct DiagnoseOptions {
   std::optional<double> tolerance = {};
 };
 
+/// What diagnose says of a value, and of all of them.
 enum class DiagnosisVerdict {
-  right,
-  wrong,
+  right,          ///< all that was handed in agrees
+  wrong,          ///< something does not
   cannot_decide,  ///< rounding alone could be to blame
   shape,          ///< a value has another shape than its node
 };
@@ -60,26 +61,30 @@ struct NamedMistake {
 /// An entry that is wrong.
 struct WrongEntry {
   std::int64_t index = 0;  ///< row-major
-  double hand = 0, expected = 0;
+  double hand = 0;         ///< its value by hand
+  double expected = 0;     ///< and the right one
 };
 
 /// The derivative that the user must have had: dZ / dA as a function of z.
 struct RecoveredCurve {
   std::string node;                    ///< "A1"
   std::string activation;              ///< its operation, "sigmoid"
-  std::vector<double> z, hand, right;  ///< f' that the user has, and the right one; z ascending
-  double residual = 0;                 ///< of recovering dZ from dW; 0 where dZ was handed in
+  std::vector<double> z;      ///< ascending
+  std::vector<double> hand;   ///< f' that the user has there
+  std::vector<double> right;  ///< and the right one
+  double residual = 0;        ///< of recovering dZ from dW; 0 where dZ was handed in
 };
 
 /// One value that was handed in, or recovered from those that were.
 struct Finding {
   int layer = 0;       ///< the number at the end of its name; 0 where there is none
   std::string tensor;  ///< "dW1"
-  Shape shape, hand_shape;
-  DiagnosisVerdict verdict = DiagnosisVerdict::right;
+  Shape shape;         ///< of the node
+  Shape hand_shape;    ///< of what was handed in
+  DiagnosisVerdict verdict = DiagnosisVerdict::right;  ///< of this value
   std::string reason;      ///< why it is not right; else empty
   bool recovered = false;  ///< not handed in: it follows from the gradient of the weights
-  bool is_first_fault = false;
+  bool is_first_fault = false;  ///< the first, from the loss down, that is wrong by itself
   /// Wrong only because what it was computed from is: the right rules, continued from the user's
   /// own values above, give it.
   bool contaminated = false;
@@ -96,8 +101,9 @@ struct Finding {
   std::vector<NamedMistake> mistakes;
 };
 
+/// What diagnose found.
 struct Diagnosis {
-  DiagnosisVerdict verdict = DiagnosisVerdict::right;
+  DiagnosisVerdict verdict = DiagnosisVerdict::right;  ///< the gravest of the findings
   std::vector<Finding> findings;  ///< in the order of the backward pass, from the loss down
   int layer = 0;                  ///< of the first fault
   std::string tensor;             ///< of the first fault: "dW1"
@@ -106,7 +112,7 @@ struct Diagnosis {
   std::vector<NamedMistake> mistakes;
   /// Where no mistake of the catalogue fits but two at once do: each pair.
   std::vector<std::pair<NamedMistake, NamedMistake>> pairs;
-  std::optional<RecoveredCurve> curve;
+  std::optional<RecoveredCurve> curve;  ///< where the derivative at the first fault's layer is wrong
   std::vector<std::string> notes;  ///< what else is true and useful, a sentence each
   std::string faulty_node;         ///< the node whose rule went wrong, "A1"; empty where unknown
 
@@ -139,6 +145,7 @@ template <class T>
 Diagnosis diagnose(Var<T> loss, std::span<const NamedValue<std::type_identity_t<T>>> hand,
                    const DiagnoseOptions<std::type_identity_t<T>>& options = {},
                    SourceLocation location = SourceLocation::current());
+/// The same for a list: diagnose(loss, {{"dW1", dw1}, {"dW2", dw2}}).
 template <class T>
 Diagnosis diagnose(Var<T> loss, std::initializer_list<NamedValue<std::type_identity_t<T>>> hand,
                    const DiagnoseOptions<std::type_identity_t<T>>& options = {},
@@ -153,9 +160,12 @@ std::string to_string(const Diagnosis& diagnosis);
 /// and `text`), `findings`, ...; numbers that are not finite become null.
 std::string to_json(const Diagnosis& diagnosis);
 
+// Doxygen takes these for overloads.
+/// \cond
 extern template Diagnosis diagnose(Var<float>, std::span<const NamedValue<float>>,
                                    const DiagnoseOptions<float>&, SourceLocation);
 extern template Diagnosis diagnose(Var<double>, std::span<const NamedValue<double>>,
                                    const DiagnoseOptions<double>&, SourceLocation);
+/// \endcond
 
 }  // namespace chainrule

@@ -28,9 +28,12 @@ template <class T>
 std::string to_dot(Var<T> loss, const Diagnosis& diagnosis,
                    SourceLocation location = SourceLocation::current());
 
+// Doxygen takes these for overloads.
+/// \cond
 extern template std::string explain(Var<float>, Var<float>, SourceLocation);
 extern template std::string explain(Var<double>, Var<double>, SourceLocation);
 extern template std::string to_dot(Var<float>, const Diagnosis&, SourceLocation);
 extern template std::string to_dot(Var<double>, const Diagnosis&, SourceLocation);
+/// \endcond
 
 }  // namespace chainrule
