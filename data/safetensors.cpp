@@ -76,17 +76,22 @@ std::string read_header(detail::InputFile& file, std::uint64_t file_size) {
 /// What an entry says of its tensor, once that has been checked.
 struct Layout {
   Shape shape;
-  bool single;  // F32, else F64
+  std::size_t number_size;  // 4 for F32, 8 for F64, 1 for U8
 };
 
-Layout layout_of(const fs::path& path, const SafetensorsEntry& entry) {
+Layout layout_of(const fs::path& path, const SafetensorsEntry& entry, Bytes bytes) {
   const auto reject = [&](std::string_view message) {
     fail(path, fmt::format("tensor '{}': {}", entry.name, message));
   };
-  if (entry.dtype != "F32" && entry.dtype != "F64") {
-    reject(fmt::format("dtype {}, expected F32 or F64", entry.dtype));
+  const bool take_bytes = bytes == Bytes::as_float;
+  const std::size_t number_size = entry.dtype == "F32"                ? sizeof(float)
+                                  : entry.dtype == "F64"              ? sizeof(double)
+                                  : entry.dtype == "U8" && take_bytes ? 1
+                                                                      : 0;
+  if (number_size == 0) {
+    reject(fmt::format("dtype {}, expected F32{} F64{}", entry.dtype, take_bytes ? "," : " or",
+                       take_bytes ? " or U8" : ""));
   }
-  const bool single = entry.dtype == "F32";
   const auto [begin, end] = entry.offsets;
   const std::string shape_text = fmt::format("[{}]", fmt::join(entry.shape, ", "));
   if (end < begin) reject(fmt::format("data_offsets [{}, {}] run backwards", begin, end));
@@ -104,9 +109,8 @@ Layout layout_of(const fs::path& path, const SafetensorsEntry& entry) {
     }
   }
   const std::vector<std::int64_t> dimensions(entry.shape.begin(), entry.shape.end());
-  const Layout layout{Shape(std::span(dimensions)), single};
-  const std::uint64_t expected =
-      static_cast<std::uint64_t>(layout.shape.size()) * (single ? sizeof(float) : sizeof(double));
+  const Layout layout{Shape(std::span(dimensions)), number_size};
+  const std::uint64_t expected = static_cast<std::uint64_t>(layout.shape.size()) * number_size;
   if (end - begin != expected) {
     reject(fmt::format("data_offsets [{}, {}] hold {} bytes, expected {} for {} of shape {}", begin,
                        end, end - begin, expected, entry.dtype, shape_text));
@@ -148,6 +152,14 @@ Tensor<T> read_tensor(detail::InputFile& file, const Shape& shape, std::string_v
   return tensor;
 }
 
+Tensor<float> read_bytes(detail::InputFile& file, const Shape& shape, std::string_view name) {
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(shape.size()));
+  read_exactly(file, bytes, fmt::format("tensor '{}'", name));
+  Tensor<float> tensor(shape);
+  std::copy(bytes.begin(), bytes.end(), tensor.begin());
+  return tensor;
+}
+
 std::string_view bytes_of(const NamedTensor& tensor) {
   return std::visit(
       [](const auto& value) {
@@ -159,19 +171,21 @@ std::string_view bytes_of(const NamedTensor& tensor) {
 
 }  // namespace
 
-std::vector<NamedTensor> read_safetensors(const fs::path& path) {
+std::vector<NamedTensor> read_safetensors(const fs::path& path, Bytes bytes) {
   detail::InputFile file(path, "read_safetensors", detail::Gzip::never);
   const std::uint64_t file_size = size_of_file(path);
   const std::string text = read_header(file, file_size);
   detail::SafetensorsHeader header = detail::parse_safetensors_header(text);
   if (!header.problem.empty()) fail(path, "header: " + header.problem);
-  for (const SafetensorsEntry& entry : header.entries) layout_of(path, entry);
+  for (const SafetensorsEntry& entry : header.entries) layout_of(path, entry, bytes);
   check_contiguity(path, header.entries, file_size - length_size - text.size());
 
   std::vector<NamedTensor> tensors;
   for (const SafetensorsEntry& entry : header.entries) {
-    const auto [shape, single] = layout_of(path, entry);
-    if (single) {
+    const auto [shape, number_size] = layout_of(path, entry, bytes);
+    if (number_size == 1) {
+      tensors.push_back({entry.name, read_bytes(file, shape, entry.name)});
+    } else if (number_size == sizeof(float)) {
       tensors.push_back({entry.name, read_tensor<float>(file, shape, entry.name)});
     } else {
       tensors.push_back({entry.name, read_tensor<double>(file, shape, entry.name)});

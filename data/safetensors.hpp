@@ -10,6 +10,10 @@
 
 namespace chainrule {
 
+/// What becomes of a tensor of dtype U8: an error (weights are none), or float, which holds it
+/// exactly (pixels).
+enum class Bytes { refuse, as_float };
+
 /// Reads every tensor, in the order in which their numbers lie in the file. The file is: the length
 /// of the header, 8 bytes, little-endian; the header, a JSON object of
 /// "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]} and, perhaps,
@@ -19,9 +23,10 @@ namespace chainrule {
 /// '{', no key stands twice and none is unknown, every tensor has as many bytes as dtype and shape
 /// say, and the tensors cover what follows the header without a hole, an overlap or a byte left.
 /// Throws FileError, with the path, the tensor, what was found and what was expected, for all else,
-/// for dtypes other than F32 and F64, and for a rank above 4. A file's claims never make it
-/// allocate more than the file's size.
-std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path);
+/// for dtypes other than F32 and F64 (and U8, if it is taken), and for a rank above 4. A file's
+/// claims never make it allocate more than four times the file's size.
+std::vector<NamedTensor> read_safetensors(const std::filesystem::path& path,
+                                          Bytes bytes = Bytes::refuse);
 
 /// Writes the tensors, float as F32 and double as F64; doubles come first in the file, so that each
 /// tensor lies at a multiple of its number's size. The file appears under its name only when it is

@@ -260,4 +260,20 @@ BOOST_AUTO_TEST_CASE(names_that_the_format_cannot_hold) {
   rejects({{"\xff", x}}, "not UTF-8");
 }
 
+BOOST_AUTO_TEST_CASE(bytes_become_floats_where_they_are_taken) {
+  const auto path = *this / "bytes.safetensors";
+  write(path,
+        file_of(R"({"x":{"dtype":"U8","shape":[1,2],"data_offsets":[0,2]}})", 0) + "\x01\xff");
+  const Tensors tensors = read_safetensors(path, Bytes::as_float);
+  BOOST_REQUIRE(tensors.size() == 1u);
+  BOOST_TEST(same(tensors[0], {"x", Tensor<float>({1, 2}, {1, 255})}));
+  BOOST_CHECK_EXCEPTION(read_safetensors(path), FileError, says("dtype U8, expected F32 or F64"));
+  write(path, file_of(R"({"x":{"dtype":"I64","shape":[1],"data_offsets":[0,8]}})", 8));
+  BOOST_CHECK_EXCEPTION(read_safetensors(path, Bytes::as_float), FileError,
+                        says("dtype I64, expected F32, F64 or U8"));
+  write(path, file_of(R"({"x":{"dtype":"U8","shape":[3],"data_offsets":[0,2]}})", 2));
+  BOOST_CHECK_EXCEPTION(read_safetensors(path, Bytes::as_float), FileError,
+                        says("hold 2 bytes, expected 3 for U8"));
+}
+
 BOOST_AUTO_TEST_SUITE_END()
