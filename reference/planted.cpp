@@ -364,6 +364,7 @@ class PlantedDerivation {
       delta = first_rows(delta, N_ - 1), a = first_rows(a, N_ - 1);
     }
     Matrix dw = product(transposed(a), delta), db = column_sums(delta);
+    if (context_.loss_has_decay && !made(weight_decay_missing, l)) decay(dw, l);
     if (made(bias_row_dropped, l)) {
       if (network_.biases) {
         db = Matrix(db.shape());
@@ -373,7 +374,6 @@ class PlantedDerivation {
     }
     if (made(bias_not_summed, l)) db = delta;
     if (made(bias_averaged, l)) db = times(db, 1 / samples());
-    if (context_.loss_has_decay && !made(weight_decay_missing, l)) decay(dw, l);
     const double constant = factor(l, Form::second);
     dw = times(dw, constant), db = times(db, constant);
     if (made(weight_decay_extra, l)) decay(dw, l);

@@ -1,0 +1,107 @@
+// Says what is wrong with gradients that were derived by hand in another language: a file of NumPy
+// or PyTorch in, a diagnosis out. docs/diagnosis.md has the six lines of Python that write the
+// file.
+#include <chainrule/autograd/storage/error.hpp>
+#include <chainrule/autograd/tape.hpp>
+#include <chainrule/check/diagnose.hpp>
+#include <chainrule/ops/ops.hpp>
+
+#include <algorithm>
+#include <cstdio>
+#include <exception>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "options.hpp"
+#include "step.hpp"
+
+namespace check_derivation {
+namespace {
+
+using namespace chainrule;
+
+/// The tensors in T, and what diagnose takes of them.
+template <class T>
+class Values {
+ public:
+  explicit Values(const Named& named) {
+    tensors_.reserve(named.size());
+    for (const auto& [name, value] : named) {
+      tensors_.push_back(value.cast<T>());
+      values_.push_back({name, tensors_.back()});
+    }
+  }
+  const std::vector<NamedValue<T>>& get() const { return values_; }
+
+ private:
+  std::vector<Tensor<T>> tensors_;
+  std::vector<NamedValue<T>> values_;  // their names are the caller's
+};
+
+/// In T, the precision of the gradients: what rounding may do to them is measured in it.
+template <class T>
+Diagnosis diagnose_step(const Options& options, const Step& step) {
+  Mlp<T> model({.widths = options.widths, .activation = options.activation, .bias = options.bias});
+  std::size_t next = 0;
+  for (std::size_t l = 0; l < step.W.size(); ++l) {
+    const auto set = [&](const Tensor<double>& from) {
+      const auto value = model.parameters()[next++].mutable_value();
+      std::transform(from.begin(), from.end(), value.begin(),
+                     [](double x) { return static_cast<T>(x); });
+    };
+    set(step.W[l]);
+    if (!step.b.empty()) set(step.b[l]);
+  }
+  const Tensor<T> x = step.X.cast<T>(), y = step.Y.cast<T>();
+  Tape<T> tape;
+  Var<T> loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
+  if (options.weight_decay) {
+    for (const Parameter<T>& parameter : model.parameters()) {
+      if (parameter.shape().rank() != 2) continue;
+      const T half = static_cast<T>(*options.weight_decay / 2);
+      loss = loss + scale(sum(square(tape.parameter(parameter))), half);
+    }
+  }
+
+  const Values<T> hand(step.hand), previous(step.previous), updated(step.updated),
+      velocity(step.velocity);
+  DiagnoseOptions<T> diagnosis_options;
+  diagnosis_options.learning_rate = options.learning_rate;
+  diagnosis_options.momentum = options.momentum;
+  diagnosis_options.weight_decay = options.weight_decay;
+  diagnosis_options.previous_gradient = previous.get();
+  diagnosis_options.updated = updated.get();
+  diagnosis_options.velocity = velocity.get();
+  return diagnose(loss, std::span<const NamedValue<T>>(hand.get()), diagnosis_options);
+}
+
+int run(int argc, char** argv) {
+  const auto parsed = parse_options(argc, argv);
+  if (const int* status = std::get_if<int>(&parsed)) return *status;
+  const Options& options = std::get<Options>(parsed);
+  const Step step = read_step(options);
+  const Diagnosis diagnosis =
+      step.single ? diagnose_step<float>(options, step) : diagnose_step<double>(options, step);
+  std::string text = options.json ? to_json(diagnosis) : to_string(diagnosis);
+  if (!text.ends_with('\n')) text += '\n';
+  if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0) {
+    complain("standard output cannot be written");
+    return 2;
+  }
+  return diagnosis ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace check_derivation
+
+int main(int argc, char** argv) {
+  try {
+    return check_derivation::run(argc, argv);
+  } catch (const std::exception& error) {
+    std::string message = error.what();
+    std::replace(message.begin(), message.end(), '\n', ' ');
+    check_derivation::complain(message);
+    return 2;
+  }
+}

@@ -1,0 +1,125 @@
+#include "options.hpp"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <map>
+
+namespace check_derivation {
+
+using chainrule::Activation;
+using chainrule::Bias;
+
+namespace {
+
+const std::map<std::string, Activation> activations{{"sigmoid", Activation::sigmoid},
+                                                    {"improved", Activation::improved_sigmoid},
+                                                    {"tanh", Activation::tanh},
+                                                    {"relu", Activation::relu}};
+const std::map<std::string, Bias> biases{{"trick", Bias::trick}, {"layer", Bias::per_layer}};
+
+/// Takes one of the names, and says which there are when it is none.
+template <class E>
+void add_choice(CLI::App& app, const std::string& flag, E& target,
+                const std::map<std::string, E>& names, const std::string& help) {
+  std::string known;
+  for (const auto& [name, value] : names) known += (known.empty() ? "" : "|") + name;
+  app.add_option_function<std::string>(
+         flag,
+         [&target, &names, flag, known](const std::string& text) {
+           const auto found = names.find(text);
+           if (found == names.end()) {
+             throw CLI::ValidationError(flag, fmt::format("'{}': expected {}", text, known));
+           }
+           target = found->second;
+         },
+         help)
+      ->option_text(known);
+}
+
+/// "785-64-10"
+std::vector<std::int64_t> parse_model(const std::string& text) {
+  std::vector<std::int64_t> widths;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (true) {
+    std::int64_t width = 0;
+    const auto [next, error] = std::from_chars(at, end, width);
+    const bool good = error == std::errc{} && width >= 1 && width <= 1'000'000;
+    if (!good || (next != end && *next != '-') || (next == end && widths.empty())) {
+      throw CLI::ValidationError(
+          "--model", fmt::format("'{}': expected two widths or more, such as 785-64-10", text));
+    }
+    widths.push_back(width);
+    if (next == end) return widths;
+    at = next + 1;
+  }
+}
+
+void add_number(CLI::App& app, const std::string& flag, std::optional<double>& target,
+                const std::string& help) {
+  app.add_option_function<double>(
+         flag,
+         [&target, flag](double value) {
+           if (!std::isfinite(value)) throw CLI::ValidationError(flag, "expected a finite number");
+           target = value;
+         },
+         help)
+      ->option_text("X");
+}
+
+}  // namespace
+
+void complain(const std::string& message) noexcept {
+  // Not fmt::print, which throws where standard error cannot be written.
+  std::fputs("check_derivation: ", stderr);
+  std::fputs(message.c_str(), stderr);
+  std::fputs("\n", stderr);
+}
+
+std::variant<Options, int> parse_options(int argc, char** argv) {
+  Options options;
+  CLI::App app{
+      "Says what is wrong with the gradients of a softmax classifier that were derived by hand.\n"
+      "The file, of numpy.savez or safetensors, has X, Y, W1, W2, ..., the gradients dW1, dW2, "
+      "...\n"
+      "and, where there are any, b1, db1, ... and Z1, A1, dZ1, dA1, ... (docs/diagnosis.md).\n"
+      "The exit status is 0 for a right gradient, 1 for a wrong one, 2 for a bad file or option."};
+  app.name("check_derivation");
+  app.option_defaults()->take_last();
+  app.add_option_function<std::string>(
+         "--model", [&](const std::string& text) { options.widths = parse_model(text); },
+         "inputs, hidden units, classes; under the bias trick the inputs count the column of ones")
+      ->option_text("785-64-10")
+      ->required();
+  add_choice(app, "--activation", options.activation, activations,
+             "of the hidden layers [sigmoid]");
+  add_choice(
+      app, "--bias", options.bias, biases,
+      "the last row of W1, for a column of ones that X does not have, or b1, b2, ... [trick]");
+  app.add_flag("--transposed", options.transposed,
+               "weights are (out, in) and samples stand in columns");
+  add_number(app, "--learning-rate", options.learning_rate,
+             "of the update: should it be in the gradient by mistake, it is named");
+  add_number(app, "--momentum", options.momentum, "the same; the file then has velocity_W1, ...");
+  add_number(app, "--weight-decay", options.weight_decay,
+             "X/2 times the sum of all W^2 is in the loss");
+  app.add_flag("--json", options.json, "print the diagnosis as JSON");
+  app.add_option("file", options.file, "step.npz or step.safetensors")
+      ->option_text("FILE")
+      ->required();
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::CallForHelp& help) {
+    return app.exit(help);
+  } catch (const CLI::ParseError& error) {
+    complain(error.what());
+    return 2;
+  }
+  return options;
+}
+
+}  // namespace check_derivation

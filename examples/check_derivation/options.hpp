@@ -1,0 +1,30 @@
+// What check_derivation is told on the command line.
+#pragma once
+
+#include <chainrule/models/mlp.hpp>
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace check_derivation {
+
+struct Options {
+  std::filesystem::path file;
+  std::vector<std::int64_t> widths;
+  chainrule::Activation activation = chainrule::Activation::sigmoid;
+  chainrule::Bias bias = chainrule::Bias::trick;
+  bool transposed = false;  // weights (out, in), samples in columns
+  bool json = false;
+  std::optional<double> learning_rate, momentum, weight_decay;
+};
+
+/// The options, or the status to exit with: 0 after --help, 2 after an error, which is printed.
+std::variant<Options, int> parse_options(int argc, char** argv);
+
+/// Prints "check_derivation: message" on standard error, on one line.
+void complain(const std::string& message) noexcept;
+
+}  // namespace check_derivation
