@@ -57,10 +57,10 @@ Diagnosis diagnose_step(const Options& options, const Step& step) {
   Tape<T> tape;
   Var<T> loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
   if (options.weight_decay) {
-    for (const Parameter<T>& parameter : model.parameters()) {
-      if (parameter.shape().rank() != 2) continue;
-      const T half = static_cast<T>(*options.weight_decay / 2);
-      loss = loss + scale(sum(square(tape.parameter(parameter))), half);
+    const T half = static_cast<T>(*options.weight_decay / 2);
+    for (std::size_t i = 0; i < model.parameters().size(); ++i) {
+      const Var<T> w = tape.parameter(model.parameters()[i]);
+      if (w.shape().rank() == 2) loss = loss + scale(sum(square(w)), half);
     }
   }
 

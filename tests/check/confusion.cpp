@@ -50,13 +50,16 @@ std::vector<Plant> choose(Source& source, const std::vector<Plant>& possible) {
 
 void plant_all(Matrix& matrix, std::uint64_t seed, int kind, int depth, Activation activation,
                bool biases) {
-  Source source(1 + seed * 1000 + static_cast<std::uint64_t>(kind * 100 + depth * 10 +
-                                                             static_cast<int>(activation) * 2 +
-                                                             static_cast<int>(biases)));
-  const Step step(source, draw_network(source, kind, depth, activation, biases),
-                  (seed + static_cast<std::uint64_t>(depth)) % 3 == 0, seed % 4 == 3);
+  Source source(1 + seed * 1000 +
+                static_cast<std::uint64_t>(kind * 100 + depth * 10 +
+                                           static_cast<int>(activation) * 2 +
+                                           static_cast<int>(biases)));
+  const std::uint64_t turn =
+      seed + static_cast<std::uint64_t>(kind + depth + static_cast<int>(activation) + biases);
+  const bool mass_half = turn % 3 == 0, decay = turn % 4 == 3;
+  const Step step(source, draw_network(source, kind, depth, activation, biases), mass_half, decay);
   ++matrix.networks;
-  const Gradient right = step.gradient({});
+  const Gradient right = step.gradient(std::span<const Plant>());
   const std::vector<Plant> possible = possible_plants(step.problem.network, step.context);
   std::vector<Gradient> gradients;
   for (const Plant& plant : possible) gradients.push_back(step.gradient(plant));
@@ -80,10 +83,10 @@ void plant_all(Matrix& matrix, std::uint64_t seed, int kind, int depth, Activati
     row.right_layer += diagnosis.layer == layer;
     for (const std::string& name : named) ++row.named[name];
     if (named != expected || diagnosis.layer != layer) {
-      matrix.failures.push_back(fmt::format(
-          "seed {}, {}: {}: expected {} at layer {}, named {} at layer {} ({})", seed,
-          step.describe(), to_string(plant), fmt::join(expected, " "), layer,
-          fmt::join(named, " "), diagnosis.layer, to_string(diagnosis.verdict)));
+      matrix.failures.push_back(
+          fmt::format("seed {}, {}: {}: expected {} at layer {}, named {} at layer {} ({})", seed,
+                      step.describe(), to_string(plant), fmt::join(expected, " "), layer,
+                      fmt::join(named, " "), diagnosis.layer, to_string(diagnosis.verdict)));
     }
   }
 }
@@ -143,7 +146,8 @@ BOOST_AUTO_TEST_CASE(the_confusion_matrix_is_the_identity) {
     BOOST_TEST(matrix.rows.contains(mistake), id(mistake) << " was never planted");
   }
   const std::string text = fmt::format(
-      "{} mistakes planted in {} networks, {} of them without effect and skipped; {} sets or layers "
+      "{} mistakes planted in {} networks, {} of them without effect and skipped; {} sets or "
+      "layers "
       "differ.\n\n{}",
       plants, matrix.networks, skipped, matrix.failures.size(), table(matrix));
   BOOST_TEST_MESSAGE(text);

@@ -178,7 +178,7 @@ inline double norm(const Tensor<double>& a) {
   return std::sqrt(sum);
 }
 
-/// |a - b| <= tolerance max(|b|, 1e-6 |right|) for every tensor: two that are zero up to rounding
+/// |a - b| <= tolerance max(|b|, |right| / 10) for every tensor: two that are zero up to rounding
 /// are equal.
 inline bool close(const Gradient& a, const Gradient& b, const Gradient& right, double tolerance) {
   for (std::size_t i = 0; i < b.values.size(); ++i) {
@@ -186,7 +186,7 @@ inline bool close(const Gradient& a, const Gradient& b, const Gradient& right, d
     if (x.shape() != y.shape()) return false;
     Tensor<double> difference(x);
     for (std::int64_t k = 0; k < x.size(); ++k) difference[k] -= y[k];
-    const double allowed = tolerance * std::max(norm(y), 1e-6 * norm(right.values[i]));
+    const double allowed = tolerance * std::max(norm(y), norm(right.values[i]) / 10);
     if (!(norm(difference) <= allowed)) return false;
   }
   return true;

@@ -161,7 +161,7 @@ plant("activation_recomputed", ["activation-recomputed"], 3,
       set_method("left", lambda s, l: s.A[0] if l == 0 else sigmoid(s.Z[l - 1])),
       activation="improved")
 plant("derivative_missing", ["derivative-missing"], 2, set_method("slope", lambda s, l, dA: 1.0),
-      activation="sigmoid")
+      activation="tanh")
 plant("derivative_at_output", ["derivative-at-output"], 2,
       set_method("slope", lambda s, l, dA: s.df(s.A[l + 1])), activation="sigmoid")
 plant("z_one_minus_z", ["derivative-z-one-minus-z"], 2,
