@@ -90,22 +90,23 @@ struct Step {
   }
   Gradient gradient(const Plant& plant) const { return gradient(std::span(&plant, 1)); }
 
-  /// Of a gradient that was derived by hand, with all that the context holds.
+  /// Of a gradient that was derived by hand in the precision T, with all that the context holds.
+  template <class T = double>
   Diagnosis diagnose(const Gradient& hand) const {
     const Network& network = problem.network;
-    Tape<double> tape;
-    std::vector<Tensor<double>> leaves;
+    Tape<T> tape;
+    std::vector<Tensor<T>> leaves;
     leaves.reserve(2 + problem.W.size() + problem.b.size());
     const auto leaf = [&](const std::vector<double>& values, const Shape& shape, std::string name) {
-      leaves.emplace_back(shape, values);
-      const Var<double> var = tape.input(leaves.back());
+      leaves.push_back(Tensor<double>(shape, values).template cast<T>());
+      const Var<T> var = tape.input(leaves.back());
       return name.empty() ? var : named(var, name);
     };
     const int layers = network.layers();
-    const Var<double> x = leaf(problem.X, network.unit_shape(0, problem.samples), "X");
-    const Var<double> y = leaf(problem.Y, network.unit_shape(layers, problem.samples), "Y");
-    Var<double> a = x, z = x;
-    std::vector<Var<double>> weights;
+    const Var<T> x = leaf(problem.X, network.unit_shape(0, problem.samples), "X");
+    const Var<T> y = leaf(problem.Y, network.unit_shape(layers, problem.samples), "Y");
+    Var<T> a = x, z = x;
+    std::vector<Var<T>> weights;
     for (int l = 1; l <= layers; ++l) {
       const auto index = static_cast<std::size_t>(l) - 1;
       weights.push_back(leaf(problem.W[index], network.weight_shape(l), fmt::format("W{}", l)));
@@ -116,24 +117,27 @@ struct Step {
       z = named(z, fmt::format("Z{}", l));
       if (l < layers) a = named(activate(z), fmt::format("A{}", l));
     }
-    Var<double> loss = softmax_cross_entropy(z, y);
+    Var<T> loss = softmax_cross_entropy(z, y);
     if (context.loss_has_decay) {
-      for (const Var<double> w : weights) {
-        loss = loss + scale(sum(square(w)), *context.weight_decay / 2);
+      for (const Var<T> w : weights) {
+        loss = loss + scale(sum(square(w)), static_cast<T>(*context.weight_decay / 2));
       }
     }
-    std::vector<NamedValue<double>> values;
-    for (std::size_t i = 0; i < hand.names.size(); ++i) {
-      values.push_back({hand.names[i], hand.values[i]});
-    }
-    return chainrule::diagnose(loss, std::span<const NamedValue<double>>(values), options());
+    std::vector<Tensor<T>> rounded;
+    for (const Tensor<double>& value : hand.values) rounded.push_back(value.template cast<T>());
+    std::vector<NamedValue<T>> values;
+    for (std::size_t i = 0; i < rounded.size(); ++i) values.push_back({hand.names[i], rounded[i]});
+    DiagnoseOptions<T> with;
+    if constexpr (std::is_same_v<T, double>) with = options();
+    return chainrule::diagnose(loss, std::span<const NamedValue<T>>(values), with);
   }
 
   Problem<double> problem;
   Context context;
 
  private:
-  Var<double> activate(Var<double> z) const {
+  template <class T>
+  Var<T> activate(Var<T> z) const {
     switch (problem.network.activation) {
       case Activation::sigmoid:
         return sigmoid(z);
