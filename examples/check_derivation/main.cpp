@@ -28,7 +28,7 @@ class Values {
   explicit Values(const Named& named) {
     tensors_.reserve(named.size());
     for (const auto& [name, value] : named) {
-      tensors_.push_back(value.cast<T>());
+      tensors_.push_back(value.template cast<T>());
       values_.push_back({name, tensors_.back()});
     }
   }
@@ -53,7 +53,7 @@ Diagnosis diagnose_step(const Options& options, const Step& step) {
     set(step.W[l]);
     if (!step.b.empty()) set(step.b[l]);
   }
-  const Tensor<T> x = step.X.cast<T>(), y = step.Y.cast<T>();
+  const Tensor<T> x = step.X.template cast<T>(), y = step.Y.template cast<T>();
   Tape<T> tape;
   Var<T> loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
   if (options.weight_decay) {
