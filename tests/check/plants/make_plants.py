@@ -316,6 +316,17 @@ def e7(s, l, dA):
 
 plant("erratum_e7", ["erratum-e7"], 2, set_method("slope", e7), activation="improved")
 
+# Pixels as bytes, weights and gradients in single precision, all in Fortran's memory order.
+pixels = Step(77, "sigmoid", "trick")
+pixels.X = pixels.random.integers(0, 256, pixels.X.shape).astype(np.uint8)
+pixels.W[0] = (pixels.W[0] / 200).astype(np.float32)
+pixels.backward()
+scaled(N)(pixels)
+arrays = {k: np.asfortranarray(v if k == "X" else v.astype(np.float32))
+          for k, v in pixels.arrays().items()}
+np.savez_compressed(out / "pixels.npz", **arrays)
+rows.append(["pixels.npz", "6-5-5-4", "sigmoid", "trick", "", 3, "erratum-e4 mean-missing"])
+
 with open(out / "plants.csv", "w", newline="") as file:
     writer = csv.writer(file, lineterminator="\n")
     writer.writerow(["file", "model", "activation", "bias", "options", "layer", "mistakes"])

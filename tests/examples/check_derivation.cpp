@@ -1,0 +1,291 @@
+// check_derivation from outside: files that NumPy wrote, what it prints of them, exit statuses, and
+// one clear error for each bad file.
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <sys/wait.h>
+
+#include <boost/test/unit_test.hpp>
+#include <chainrule/data/npz.hpp>
+#include <chainrule/data/safetensors.hpp>
+#include <cstdlib>
+#include <functional>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <sstream>
+
+#include <tests/data/temporary.hpp>
+
+using namespace chainrule;
+using Json = nlohmann::json;
+
+namespace {
+
+const fs::path source = PROJECT_SOURCE;
+const fs::path plants = source / "tests/check/plants";
+
+struct Outcome {
+  int status;
+  std::string out, err;
+};
+
+Outcome run(const std::string& arguments) {
+  const TemporaryDirectory directory;
+  const fs::path out = directory / "out", err = directory / "err";
+  const int raw = std::system(
+      fmt::format("'{}' {} >'{}' 2>'{}'", CHECK_DERIVATION, arguments, out.string(), err.string())
+          .c_str());
+  return {WIFEXITED(raw) ? WEXITSTATUS(raw) : -1, read(out), read(err)};
+}
+
+std::vector<std::string> split(const std::string& text, char separator) {
+  std::vector<std::string> parts;
+  std::istringstream stream(text + separator);
+  for (std::string part; std::getline(stream, part, separator);) parts.push_back(part);
+  return parts;
+}
+
+std::set<std::string> ids(const Json& json) {
+  std::set<std::string> result;
+  for (const Json& mistake : json.at("mistakes")) {
+    result.insert(mistake.at("id").get<std::string>());
+    BOOST_TEST(!mistake.at("text").get<std::string>().empty());
+  }
+  return result;
+}
+
+/// Every row of plants.csv, with the files of `directory`.
+void check_plants(const fs::path& directory) {
+  auto lines = split(read(directory / "plants.csv"), '\n');
+  BOOST_REQUIRE(lines.size() > 40u);
+  for (std::size_t i = 1; i < lines.size() && !lines[i].empty(); ++i) {
+    const auto row = split(lines[i], ',');
+    BOOST_REQUIRE(row.size() == 7u);
+    const Outcome outcome =
+        run(fmt::format("--model {} --activation {} --bias {} {} --json '{}'", row[1], row[2],
+                        row[3], row[4], (directory / row[0]).string()));
+    const bool right = row[6].empty();
+    BOOST_TEST(outcome.status == (right ? 0 : 1), row[0] << ": " << outcome.err);
+    if (outcome.status == 2) continue;
+    const Json json = Json::parse(outcome.out);
+    const auto mistakes = split(row[6], ' ');
+    const std::set<std::string> expected =
+        right ? std::set<std::string>() : std::set<std::string>(mistakes.begin(), mistakes.end());
+    BOOST_TEST((ids(json) == expected), row[0] << ": " << outcome.out);
+    const bool shape = expected.contains("bias-not-summed");
+    BOOST_TEST(json.at("verdict") == (right ? "right" : shape ? "shape" : "wrong"), row[0]);
+    BOOST_TEST(json.at("layer") == std::stoi(row[5]), row[0] << ": " << outcome.out);
+    for (const char* key : {"tensor", "scale", "residual"}) {
+      BOOST_TEST(json.contains(key), row[0] << " has no " << key);
+    }
+  }
+}
+
+bool has_python(const char* modules) {
+  return std::system(fmt::format("python3 -c 'import {}' 2>/dev/null", modules).c_str()) == 0;
+}
+
+/// A right step, to be spoilt: 6-5-5-4, improved sigmoid, bias trick.
+using Tensors = std::vector<NamedTensor>;
+const std::string right_options = "--model 6-5-5-4 --activation improved --bias trick ";
+
+Tensor<double>& find(Tensors& tensors, const std::string& name) {
+  for (NamedTensor& tensor : tensors) {
+    if (tensor.name == name) return std::get<Tensor<double>>(tensor.value);
+  }
+  throw std::runtime_error("no " + name);
+}
+
+Tensor<double> transposed(const Tensor<double>& a) {
+  Tensor<double> result({a.shape()[1], a.shape()[0]});
+  for (std::int64_t i = 0; i < a.shape()[0]; ++i) {
+    for (std::int64_t j = 0; j < a.shape()[1]; ++j) result(j, i) = a(i, j);
+  }
+  return result;
+}
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(every_plant_of_numpy_is_named) { check_plants(plants); }
+
+BOOST_AUTO_TEST_CASE(so_are_those_of_the_installed_numpy) {
+  if (!has_python("numpy, safetensors")) {
+    BOOST_TEST_MESSAGE("skipped: NumPy and safetensors are not installed");
+    return;
+  }
+  const TemporaryDirectory directory;
+  BOOST_REQUIRE(
+      std::system(fmt::format("python3 '{}' '{}' >/dev/null", (plants / "make_plants.py").string(),
+                              directory.path().string())
+                      .c_str()) == 0);
+  check_plants(directory.path());
+}
+
+BOOST_AUTO_TEST_CASE(a_page_for_people) {
+  const Outcome outcome = run("--model 6-5-5-4 --activation improved --bias layer '" +
+                              (plants / "inner_slope_missing.safetensors").string() + "'");
+  BOOST_TEST(outcome.status == 1);
+  for (const char* part :
+       {"layer 2, dW2 (5 x 5): WRONG, first fault is here", "1.5 x the correct one",
+        "the inner slope 2/3 of 1.7159 tanh(2z/3) is missing", "dZ2 = 1.7159 sech^2(2 Z2/3) o dA2",
+        "layer 3, dW3 (5 x 4): right"}) {
+    BOOST_TEST(outcome.out.find(part) != std::string::npos, part << " is not in " << outcome.out);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(transposed_files_say_the_same) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "columns.safetensors";
+  for (const auto& [file, options, expected] :
+       {std::tuple{"right_trick.npz", right_options, std::string()},
+        std::tuple{"outer_slope_missing.npz", right_options, std::string("outer-slope-missing")},
+        std::tuple{"derivative_missing.npz",
+                   std::string("--model 6-5-5-4 --activation tanh --bias layer "),
+                   std::string("derivative-missing")}}) {
+    Tensors tensors = read_npz(plants / file);
+    for (NamedTensor& tensor : tensors) {
+      auto& value = std::get<Tensor<double>>(tensor.value);
+      if (value.shape().rank() == 2) value = transposed(value);
+    }
+    write_safetensors(path, tensors);
+    const Outcome outcome = run(options + "--transposed --json '" + path.string() + "'");
+    BOOST_TEST(outcome.status == (expected.empty() ? 0 : 1), outcome.err);
+    const auto found = ids(Json::parse(outcome.out));
+    BOOST_TEST(fmt::format("{}", fmt::join(found, " ")) == expected);
+  }
+}
+
+BOOST_AUTO_TEST_CASE(intermediates_and_keepdims_are_taken) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "more.safetensors";
+  Tensors tensors = read_npz(plants / "bias_averaged.npz");
+  for (NamedTensor& tensor : tensors) {
+    auto& value = std::get<Tensor<double>>(tensor.value);
+    if (value.shape().rank() == 1) value = value.reshaped({1, value.size()});
+  }
+  // Z1 = X W1 + b1, off by one half in one entry: a wrong forward pass is found too
+  const Tensor<double>&x = find(tensors, "X"), &w = find(tensors, "W1"), &b = find(tensors, "b1");
+  Tensor<double> z({x.shape()[0], w.shape()[1]});
+  for (std::int64_t n = 0; n < z.shape()[0]; ++n) {
+    for (std::int64_t j = 0; j < z.shape()[1]; ++j) {
+      z(n, j) = b[j];
+      for (std::int64_t i = 0; i < x.shape()[1]; ++i) z(n, j) += x(n, i) * w(i, j);
+    }
+  }
+  tensors.push_back({"Z1", z});
+  const std::string options = "--model 6-5-5-4 --activation tanh --bias layer --json ";
+  write_safetensors(path, tensors);
+  Outcome outcome = run(options + "'" + path.string() + "'");
+  BOOST_TEST(outcome.status == 1, outcome.err);
+  BOOST_TEST((ids(Json::parse(outcome.out)) == std::set<std::string>{"bias-averaged"}),
+             outcome.out);
+  find(tensors, "Z1")(1, 1) += 0.5;
+  write_safetensors(path, tensors);
+  outcome = run(options + "'" + path.string() + "'");
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(Json::parse(outcome.out).at("tensor") == "Z1");
+}
+
+BOOST_AUTO_TEST_CASE(a_gradient_of_another_shape_is_a_finding) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "shape.safetensors";
+  Tensors tensors = read_npz(plants / "right_trick.npz");
+  find(tensors, "dW1") = transposed(find(tensors, "dW1"));
+  write_safetensors(path, tensors);
+  const Outcome outcome = run(right_options + "'" + path.string() + "'");
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(outcome.out.find("transpose") != std::string::npos, outcome.out);
+}
+
+BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
+  const TemporaryDirectory directory;
+  const auto complains = [](const std::string& arguments, const std::string& part) {
+    const Outcome outcome = run(arguments);
+    BOOST_TEST(outcome.status == 2, arguments << ": " << outcome.out);
+    BOOST_TEST(outcome.out.empty());
+    BOOST_TEST(std::count(outcome.err.begin(), outcome.err.end(), '\n') == 1, outcome.err);
+    BOOST_TEST(outcome.err.find(part) != std::string::npos,
+               "'" << part << "' is not in " << outcome.err);
+  };
+  const auto quoted = [](const fs::path& path) { return "'" + path.string() + "'"; };
+  const auto spoilt = [&](const std::function<void(Tensors&)>& spoil, const std::string& part,
+                          const std::string& options = right_options) {
+    Tensors tensors = read_npz(plants / "right_trick.npz");
+    spoil(tensors);
+    const fs::path path = directory / "spoilt.safetensors";
+    write_safetensors(path, tensors);
+    complains(options + quoted(path), part);
+  };
+  const auto drop = [](const std::string& name) {
+    return [name](Tensors& tensors) {
+      std::erase_if(tensors, [&](const NamedTensor& t) { return t.name.starts_with(name); });
+    };
+  };
+  const std::string right = quoted(plants / "right_trick.npz");
+  complains("", "--model");
+  complains("--model 6-5-5-4", "file");
+  complains("--model 785 " + right, "--model: '785': expected two widths or more");
+  complains("--model 6-x-4 " + right, "--model: '6-x-4'");
+  complains("--model 6-5-5-4 --activation gelu " + right, "--activation: 'gelu': expected");
+  complains("--model 6-5-5-4 --learning-rate nan " + right, "--learning-rate: expected a finite");
+  complains(right_options + "none.npz", "none.npz");
+  complains(right_options + quoted(plants / "plants.csv"), "a file called .npz or .safetensors");
+  complains(right_options + quoted(write(directory / "cut.npz",
+                                         read(plants / "right_trick.npz").substr(0, 900))),
+            "cut.npz: truncated: it has no end record");
+  complains(right_options + quoted(write(directory / "cut.safetensors",
+                                         read(plants / "right.safetensors").substr(0, 900))),
+            "cut.safetensors: truncated");
+  complains("--model 6-5-5-3 --activation improved " + right, "Y is (7, 4): expected (N, 3)");
+  complains("--model 6-4-5-4 --activation improved " + right, "W1 is (6, 5): expected (6, 4)");
+  complains("--model 6-5-4 --activation improved " + right, "unknown name 'W3'");
+  complains(right_options + "--transposed " + right, "Y is (7, 4): expected (4, N)");
+  spoilt(drop("W2"), "'W2' is missing");
+  spoilt(drop("X"), "'X' is missing");
+  spoilt(drop("dW"), "no gradient in it: expected dW1");
+  spoilt(
+      [](Tensors& t) {
+        t.push_back({"b1", Tensor<double>(Shape{5})});
+      },
+      "unknown name 'b1': expected X, Y, W1, dW1, Z1, A1, dZ1, dA1, ... up to W3 and Z3; b1, "
+      "db1, ... are those of --bias layer");
+  spoilt([](Tensors& t) { find(t, "X")(2, 3) = NAN; }, "X has an entry that is nan");
+  spoilt([](Tensors& t) { find(t, "Y")(0, 1) = -1; }, "Y has a negative target");
+  spoilt(
+      [](Tensors& t) {
+        find(t, "X") = Tensor<double>({7, 6});
+      },
+      "X is (7, 6): expected (7, 5), without the column of ones");
+  spoilt([](Tensors& t) { find(t, "W1") = transposed(find(t, "W1")); },
+         "W1 is (5, 6): expected (6, 5); the other way round is --transposed");
+  spoilt([](Tensors&) {}, "'b1' is missing", "--model 5-5-5-4 --bias layer ");
+}
+
+// docs/diagnosis.md shows a snippet that writes the file: it is run as it stands there.
+BOOST_AUTO_TEST_CASE(the_snippet_of_the_documentation_works) {
+  const std::string page = read(source / "docs/diagnosis.md");
+  const std::size_t begin = page.find("```python\n") + 10, end = page.find("```", begin);
+  BOOST_REQUIRE((begin != std::string::npos && end != std::string::npos));
+  const std::string snippet = page.substr(begin, end - begin);
+  BOOST_TEST(std::count(snippet.begin(), snippet.end(), '\n') <= 6);
+  if (!has_python("numpy")) {
+    BOOST_TEST_MESSAGE("skipped: NumPy is not installed");
+    return;
+  }
+  const TemporaryDirectory directory;
+  write(directory / "snippet.py",
+        "import numpy as np\n"
+        "a = dict(np.load('" +
+            (plants / "mean_missing.npz").string() +
+            "'))\n"
+            "X, Y = a['X'], a['Y']\n"
+            "weights = [a['W1'], a['W2'], a['W3']]\n"
+            "gradients = [a['dW1'], a['dW2'], a['dW3']]\n" +
+            snippet);
+  BOOST_REQUIRE(
+      std::system(("cd '" + directory.path().string() + "' && python3 snippet.py").c_str()) == 0);
+  const Outcome outcome = run("--model 6-5-5-4 --activation tanh --bias trick --json '" +
+                              (directory / "step.npz").string() + "'");
+  BOOST_TEST(outcome.status == 1, outcome.err);
+  BOOST_TEST(ids(Json::parse(outcome.out)).contains("mean-missing"));
+}
