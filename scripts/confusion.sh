@@ -5,15 +5,16 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 build=${1:-build/release}
-page=docs/diagnosis.md
 
 if [ ! -f "$build/build.ninja" ]; then
   cmake --preset release
 fi
-cmake --build "$build" --target test_check_confusion test_check_false_alarms test_check_corruptions
+cmake --build "$build" --target \
+  test_check_confusion test_check_false_alarms test_check_corruptions test_check_catalogue \
+  check_derivation
 
 table=$(mktemp)
-trap 'rm -f "$table" "$table.page"' EXIT
+trap 'rm -f "$table"' EXIT
 status=0
 CHAINRULE_CONFUSION_SEEDS=20 CHAINRULE_CONFUSION_OUT="$table" \
   "$build/tests/check/test_check_confusion" || status=1
@@ -23,11 +24,5 @@ for test in "false_alarms 10000" "corruptions 1000"; do
   CHAINRULE_ROUNDS=$rounds "$build/tests/check/test_check_$name" --log_level=message || status=1
 done
 
-# Between the markers stands what the test wrote.
-awk -v table="$table" '
-  /^<!-- confusion -->$/ { print; print ""; while ((getline line < table) > 0) print line; print ""; skip = 1; next }
-  /^<!-- end -->$/ { skip = 0 }
-  !skip { print }
-' "$page" >"$table.page"
-cat "$table.page" >"$page"
+scripts/diagnosis_page.py "$build" "$table"
 exit "$status"

@@ -12,6 +12,12 @@ using namespace planted_step;
 
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr int default_rounds = 40;
+#else
+constexpr int default_rounds = 250;
+#endif
+
 /// Alters one tensor; returns what was done.
 std::string corrupt(Source& source, Tensor<double>& tensor) {
   const auto any = [&] { return source.between(0, tensor.size() - 1); };
@@ -71,7 +77,7 @@ std::string corrupt(Source& source, Tensor<double>& tensor) {
 
 BOOST_AUTO_TEST_CASE(a_corruption_has_no_name) {
   const char* text = std::getenv("CHAINRULE_ROUNDS");
-  const int rounds = text ? std::atoi(text) : 250;
+  const int rounds = text ? std::atoi(text) : default_rounds;
   int skipped = 0;
   for (int round = 0; round < rounds; ++round) {
     Source source(3'000'000 + static_cast<std::uint64_t>(round));

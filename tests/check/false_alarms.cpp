@@ -11,6 +11,12 @@ using namespace planted_step;
 
 namespace {
 
+#ifdef __SANITIZE_ADDRESS__
+constexpr int default_rounds = 100;
+#else
+constexpr int default_rounds = 400;
+#endif
+
 /// The textbook's derivation in T: f' = a (1 - a), dZ = (m yhat - y) / N, every sum a plain loop.
 template <class T>
 Gradient textbook(const Problem<double>& p) {
@@ -123,7 +129,7 @@ void round_to(Problem<double>& p) {
 template <class T>
 void check_many(std::uint64_t seed, int largest_share_undecided) {
   const char* text = std::getenv("CHAINRULE_ROUNDS");
-  const int rounds = (text ? std::atoi(text) : 400) / 2;
+  const int rounds = (text ? std::atoi(text) : default_rounds) / 2;
   int undecided = 0;
   for (int round = 0; round < rounds; ++round) {
     Source source(seed + static_cast<std::uint64_t>(round));

@@ -11,6 +11,7 @@
 #include <functional>
 #include <map>
 #include <nlohmann/json.hpp>
+#include <regex>
 #include <set>
 #include <sstream>
 
@@ -260,6 +261,29 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   spoilt([](Tensors& t) { find(t, "W1") = transposed(find(t, "W1")); },
          "W1 is (5, 6): expected (6, 5); the other way round is --transposed");
   spoilt([](Tensors&) {}, "W1 is (6, 5): expected (5, 5)", "--model 5-5-5-4 --bias layer ");
+}
+
+/// Rounding is the machine's: "(residual 5e-16)" becomes "(residual #)".
+std::string without_rounding(const std::string& text) {
+  return std::regex_replace(text, std::regex(R"(\((error|residual) [^)]*\))"), "($1 #)");
+}
+
+// Each report on that page stands behind the options and the file that it comes from.
+BOOST_AUTO_TEST_CASE(the_reports_of_the_documentation_are_true) {
+  const std::string page = read(source / "docs/diagnosis.md");
+  const std::string marker = "<!-- output: ", fence = " -->\n```text\n";
+  int reports = 0;
+  for (std::size_t at = page.find(marker); at != std::string::npos; at = page.find(marker, at)) {
+    at += marker.size();
+    const std::size_t end = page.find(fence, at), last = page.find("```\n", end + fence.size());
+    const std::string command = page.substr(at, end - at);
+    const std::size_t file = command.rfind(' ') + 1;
+    const Outcome outcome = run(command.substr(0, file) + quoted(plants / command.substr(file)));
+    BOOST_TEST(without_rounding(page.substr(end + fence.size(), last - end - fence.size())) ==
+               without_rounding(outcome.out));
+    ++reports;
+  }
+  BOOST_TEST(reports >= 3);
 }
 
 // docs/diagnosis.md shows a snippet that writes the file: it is run as it stands there.
