@@ -57,7 +57,8 @@ void plant_all(Matrix& matrix, std::uint64_t seed, int kind, int depth, Activati
   const std::uint64_t turn =
       seed + static_cast<std::uint64_t>(kind + depth + static_cast<int>(activation) + biases);
   const bool mass_half = turn % 3 == 0, decay = turn % 4 == 3;
-  const Step step(source, draw_network(source, kind, depth, activation, biases), mass_half, decay);
+  Step step(source, draw_network(source, kind, depth, activation, biases), mass_half, decay);
+  step.with_deltas = turn % 5 == 4;
   ++matrix.networks;
   const Gradient right = step.gradient(std::span<const Plant>());
   const std::vector<Plant> possible = possible_plants(step.problem.network, step.context);

@@ -24,7 +24,7 @@ using reference::Context;
 using reference::Network;
 using reference::Plant;
 
-/// The gradients of the parameters, from layer 1 up: dW1, db1, dW2, ...
+/// What is handed in, from layer 1 up: dW1, db1, dW2, ..., and before them dZ1, ... where wanted.
 struct Gradient {
   std::vector<std::string> names;
   std::vector<Tensor<double>> values;
@@ -80,6 +80,10 @@ struct Step {
     auto values = reference::planted(problem.network, problem.inputs(), plants, context);
     Gradient result;
     for (std::size_t l = 0; l < values.dW.size(); ++l) {
+      if (with_deltas) {
+        result.names.push_back(fmt::format("dZ{}", l + 1));
+        result.values.push_back(std::move(values.dZ[l]));
+      }
       result.names.push_back(fmt::format("dW{}", l + 1));
       result.values.push_back(std::move(values.dW[l]));
       if (!problem.network.biases) continue;
@@ -134,6 +138,7 @@ struct Step {
 
   Problem<double> problem;
   Context context;
+  bool with_deltas = false;  ///< hand in dZ1, dZ2, ... too
 
  private:
   template <class T>
