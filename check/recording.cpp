@@ -47,6 +47,7 @@ Recording::Recording(V y, std::span<const V> original, const std::vector<Tensor<
   }
   const std::span<const V> derivative = gradients(f_, leaves_);
   gradient_.assign(derivative.begin(), derivative.end());
+  for (const V& g : gradient_) gradient_values_.push_back(g.value());
 }
 
 void Recording::copy_graph(V y, std::span<const V> original,

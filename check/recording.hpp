@@ -35,8 +35,8 @@ class Recording {
 
   std::span<const Var<double>> leaves() const { return leaves_; }
   Var<double> f() const { return f_; }
-  /// df / dleaf.
-  TensorView<const double> gradient(std::size_t leaf) const { return gradient_[leaf].value(); }
+  /// df / dleaf. Any thread may read it, unlike the tape.
+  TensorView<const double> gradient(std::size_t leaf) const { return gradient_values_[leaf]; }
   /// Standard deviation of the rounding errors of f that first-order analysis expects: eps / 4 of
   /// every value that depends on the leaves, carried to f by its adjoint, the squares added up. It
   /// overestimates where operations are exact.
@@ -51,6 +51,7 @@ class Recording {
 
   Tape<double> tape_;
   std::vector<Var<double>> leaves_, gradient_;
+  std::vector<TensorView<const double>> gradient_values_;
   Var<double> f_;
 };
 
