@@ -37,8 +37,8 @@ def report(match):
     run = subprocess.run([build / "examples/check_derivation", *options], capture_output=True, text=True)
     if run.returncode == 2:
         sys.exit(run.stderr)
-    return f"<!-- output: {match.group(1)} -->\n```text\n{run.stdout}```"
+    return f"<!-- output: {match.group(1)} -->\n{match.group(2)}```text\n{run.stdout}```"
 
 
-text = re.sub(r"<!-- output: (.*) -->\n```text\n[^`]*```", report, text)
+text = re.sub(r"<!-- output: (.*) -->\n(<!-- test: .* -->\n)```text\n[^`]*```", report, text)
 page.write_text(text)

@@ -271,7 +271,8 @@ std::string without_rounding(const std::string& text) {
 // Each report on that page stands behind the options and the file that it comes from.
 BOOST_AUTO_TEST_CASE(the_reports_of_the_documentation_are_true) {
   const std::string page = read(source / "docs/diagnosis.md");
-  const std::string marker = "<!-- output: ", fence = " -->\n```text\n";
+  const std::string marker = "<!-- output: ",
+                    fence = " -->\n<!-- test: ctest examples/check_derivation -->\n```text\n";
   int reports = 0;
   for (std::size_t at = page.find(marker); at != std::string::npos; at = page.find(marker, at)) {
     at += marker.size();
