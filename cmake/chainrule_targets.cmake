@@ -15,13 +15,17 @@ if(CHAINRULE_SANITIZE)
   target_link_options(chainrule_flags INTERFACE -fsanitize=${CHAINRULE_SANITIZE})
 endif()
 
-# chainrule_add_library(<name> <folder, relative to the project> SOURCES ... LINKS ... PRIVATE ...)
+# chainrule_add_library(<name> <folder, relative to the project> [OPTIMISE <flag>]
+#                       SOURCES ... LINKS ... PRIVATE ...)
+#
+# OPTIMISE stands in place of Release's -O3 in a folder that has no loop over numbers to speak of:
+# what it runs long in are the kernels of others, and its code is half as large.
 #
 # In the build tree a target's include directory holds one link, chainrule/<folder>, so that
 # `#include <chainrule/<folder>/x.hpp>` works as it does when installed, and a target sees only the
 # folders that it links: an include against the arrows of docs/design.md does not compile.
 function(chainrule_add_library name folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS;PRIVATE" ${ARGN})
+  cmake_parse_arguments(ARG "" "OPTIMISE" "SOURCES;LINKS;PRIVATE" ${ARGN})
   set(include "${PROJECT_BINARY_DIR}/include/${name}")
   cmake_path(GET folder PARENT_PATH parent)
   file(MAKE_DIRECTORY "${include}/chainrule/${parent}")
@@ -31,6 +35,9 @@ function(chainrule_add_library name folder)
   set_target_properties(chainrule_${name} PROPERTIES EXPORT_NAME ${name}
     VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR}.${PROJECT_VERSION_MINOR})
   target_compile_features(chainrule_${name} PUBLIC cxx_std_20)
+  if(ARG_OPTIMISE)
+    target_compile_options(chainrule_${name} PRIVATE $<$<CONFIG:Release>:${ARG_OPTIMISE}>)
+  endif()
   target_include_directories(chainrule_${name} PUBLIC "$<BUILD_INTERFACE:${include}>")
   target_link_libraries(chainrule_${name} PUBLIC ${ARG_LINKS}
     PRIVATE ${ARG_PRIVATE} $<BUILD_INTERFACE:chainrule_flags>)
