@@ -155,14 +155,22 @@ BOOST_AUTO_TEST_CASE(memory_is_flat_over_many_recordings) {
 }
 
 // What the process holds: ten thousand steps recorded anew and run by a plan, with second derivatives,
-// names, an error and a new plan now and then.
+// names, an error and a new plan now and then. AddressSanitizer keeps back what is freed, up to 256 MB,
+// so there what the process holds says nothing (what is lost, LeakSanitizer reports).
 BOOST_AUTO_TEST_CASE(the_process_does_not_grow_over_ten_thousand_steps) {
+#ifdef __SANITIZE_ADDRESS__
+  constexpr int steps = 1'000;
+  constexpr std::int64_t slack = 256 << 20;
+#else
+  constexpr int steps = 10'000;
+  constexpr std::int64_t slack = 1 << 20;
+#endif
   Source source(6);
   const Tensor<float> x = source.tensor<float>({4, 6}), w = source.tensor<float>({6, 3});
   Tape<float> tape;
   std::int64_t warm = 0, most = 0;
   std::size_t capacity = 0;
-  for (int step = 0; step < 11'000; ++step) {
+  for (int step = 0; step < 1'000 + steps; ++step) {
     tape.clear();
     const Var<float> leaf = named(tape.input(w), "W");
     const Var<float> y = named(mean(tanh(matmul(tape.input(x), leaf))), "Y");
@@ -175,6 +183,6 @@ BOOST_AUTO_TEST_CASE(the_process_does_not_grow_over_ten_thousand_steps) {
     if (step == 1000) warm = most = resident(), capacity = tape.capacity();
     if (step > 1000 && step % 100 == 0) most = std::max(most, resident());
   }
-  BOOST_TEST(most - warm <= 1 << 20, "grown by " << most - warm << " bytes");
+  BOOST_TEST(most - warm <= slack, "grown by " << most - warm << " bytes");
   BOOST_TEST(tape.capacity() == capacity);
 }
