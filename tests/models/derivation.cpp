@@ -11,6 +11,8 @@
 #include <map>
 #include <set>
 
+#include "tests/sanitized.hpp"
+
 using namespace chainrule;
 
 namespace {
@@ -154,9 +156,10 @@ double bound(Initialiser initialiser) { return initialiser == Initialiser::unifo
 }  // namespace
 
 BOOST_AUTO_TEST_CASE(a_thousand_random_networks) {
+  constexpr std::uint32_t networks = support::sanitized ? 150 : 1000;
   std::map<bool, double> worst;  // by whether the weights are U(-1, 1)
   std::set<std::int64_t> depths;
-  for (std::uint32_t sequence = 0; sequence < 1000; ++sequence) {
+  for (std::uint32_t sequence = 0; sequence < networks; ++sequence) {
     const Problem problem = draw(sequence);
     Mlp<double> model(problem.options);
     std::string where;
@@ -168,14 +171,15 @@ BOOST_AUTO_TEST_CASE(a_thousand_random_networks) {
     depths.insert(std::ssize(problem.options.widths) - 2);
   }
   BOOST_TEST(depths.size() == 7u);
-  fmt::print("1,000 networks: norm-wise at most {:.2e} with fan-in and He weights, {:.2e} with "
+  fmt::print("{} networks: norm-wise at most {:.2e} with fan-in and He weights, {:.2e} with "
              "U(-1, 1)\n",
-             worst[false], worst[true]);
+             networks, worst[false], worst[true]);
 }
 
 // The reports' own networks. (Small random ones will not do here: in training the sum over the rows of
 // a delta passes through zero, and no arithmetic keeps relative digits of what cancels.)
 BOOST_AUTO_TEST_CASE(twenty_training_steps) {
+  constexpr int steps = support::sanitized ? 3 : 20;
   const std::vector<std::vector<std::int64_t>> hidden{{}, {64}, {60, 60}, {64, 64, 64, 64}};
   double worst[2] = {0, 0};
   std::uint32_t sequence = 2000;
@@ -197,7 +201,7 @@ BOOST_AUTO_TEST_CASE(twenty_training_steps) {
 
       Mlp<double> model(problem.options);
       Sgd<double> sgd(model.parameters(), {.learning_rate = 0.02, .momentum = 0.9});
-      for (int step = 0; step < 20; ++step) {
+      for (int step = 0; step < steps; ++step) {
         std::string where;
         const double error = worst_error(model, problem, where);
         BOOST_CHECK_MESSAGE(error <= bound(problem.options.initialiser),
@@ -210,7 +214,7 @@ BOOST_AUTO_TEST_CASE(twenty_training_steps) {
       }
     }
   }
-  fmt::print("48 networks x 20 steps: norm-wise at most {:.2e} with fan-in and He weights, {:.2e} "
+  fmt::print("48 networks x {} steps: norm-wise at most {:.2e} with fan-in and He weights, {:.2e} "
              "with U(-1, 1)\n",
-             worst[0], worst[1]);
+             steps, worst[0], worst[1]);
 }
