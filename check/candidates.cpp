@@ -323,6 +323,7 @@ class Writer {
       Candidate& c = add("leaky-slope", layer, Group::derivative, {});
       c.family = [leaky, nodes](double s) {
         std::vector<Edit> edits;
+        edits.reserve(nodes.size());
         for (const NodeId node : nodes) edits.push_back(leaky(node, s));
         return edits;
       };
@@ -476,6 +477,7 @@ class Writer {
     Candidate& fitted = add("momentum-folded", 0, Group::steps, {});
     fitted.family = [&values = context_.velocity](double mu) {
       std::vector<Edit> edits;
+      edits.reserve(values.size());
       for (const auto& [node, v] : values) {
         edits.push_back({At::leaf, node, 0, [&v = v, mu](const Site& s) {
                            return s.cotangent + scale(s.cotangent.tape().constant(v), mu);
@@ -501,6 +503,7 @@ class Writer {
       }
     }
     std::vector<Edit> all;
+    all.reserve(updated.size());
     for (const auto& [node, value] : updated) {
       all.push_back({At::value, node, 0, [value = value](const Site&) { return value; }});
     }
@@ -534,6 +537,7 @@ class Writer {
       Candidate& c = add("weight-decay-extra", layer, Group::steps, {});
       c.family = [decay, nodes](double lambda) {
         std::vector<Edit> edits;
+        edits.reserve(nodes.size());
         for (const NodeId w : nodes) edits.push_back(decay(w, lambda));
         return edits;
       };

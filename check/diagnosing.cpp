@@ -48,6 +48,7 @@ Diagnosis Diagnosing::run() {
 
 std::vector<V> Diagnosing::nodes_of(const std::vector<Given>& hand) {
   std::vector<V> nodes;
+  nodes.reserve(hand.size());
   for (const Given& given : hand) nodes.push_back(given.node);
   return nodes;
 }

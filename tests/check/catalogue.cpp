@@ -17,7 +17,7 @@
 namespace {
 
 const auto page_path =
-    std::filesystem::path(__FILE__).parent_path().parent_path().parent_path() / "docs/diagnosis.md";
+    std::filesystem::path(CHAINRULE_SOURCE_DIR) / "docs/diagnosis.md";
 
 std::string page() {
   std::ifstream file(page_path);

@@ -22,7 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-const fs::path folder = fs::path(__FILE__).parent_path() / "plants";
+const fs::path folder = fs::path(CHAINRULE_SOURCE_DIR) / "tests/check/plants";
 
 struct Row {
   std::string file, model, activation, bias, options;

@@ -16,7 +16,7 @@ using namespace chainrule;
 
 namespace {
 
-const fs::path numpy_files = fs::path(__FILE__).parent_path() / "numpy";
+const fs::path numpy_files = fs::path(CHAINRULE_SOURCE_DIR) / "tests/data/numpy";
 
 /// That the tensor is the script's: entry i is i / 4 - 3, or i for uint8.
 void check_values(const NamedTensor& tensor) {
