@@ -180,6 +180,7 @@ std::vector<Claim> judge_claims(const Results& results, bool mnist) {
           "training loss at the stop", 4);
   j.above("R9", "000", "128 units are much better (by .005 or more)", "R9-128", "R7", accuracy, val,
           4, .005);
+  j.above("R9", "000", "128 units are better at all", "R9-128", "R7", accuracy, val, 4);
   j.above("R9", "000", "128 units take more steps to converge", "R9-128", "R7", best_step,
           "step of the lowest validation loss", 0);
   j.above("R9", "000 004", "128 units run slower", "R9-128", "R7", milliseconds_a_step,

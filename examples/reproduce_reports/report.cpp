@@ -171,7 +171,7 @@ std::string contradictions(const std::vector<Claim>& claims) {
   };
   std::string text;
   for (const Pair& pair :
-       {Pair{"128 units", "128 units are much better", "000", "128 units validate worse than 64",
+       {Pair{"128 units", "128 units are better at all", "000", "128 units validate worse than 64",
              "003, 004"},
         Pair{"momentum after the other two tricks", "momentum converges slightly slower", "000",
              "momentum converges faster", "001, 003"},
