@@ -93,7 +93,7 @@ std::string own_table(const Data& data, const std::vector<System>& systems,
     const auto own = per_seed(results, system.id, validation_accuracy);
     const std::string base = system.id.substr(0, system.id.find('-'));
     const auto ours = per_seed(results, base, validation_accuracy);
-    if (own.empty() || ours.empty()) continue;
+    if (own.empty() || own.size() != ours.size()) continue;  // not the same seeds
     const std::string missed = misses(results, system.id, *system.published);
     const double published = system.published->validation_accuracy;
     text += fmt::format("| {} | {:.4f} | {} | {} | {:+.4f} | {} | {} | {} |\n", base, published,
