@@ -29,8 +29,8 @@ std::string run_header(const Options& options, const Run& run) {
       run.pixels.deviation, run.topology, name_of(options.experiment.activation),
       name_of(options.experiment.initialiser), name_of(options.experiment.bias), run.parameters,
       options.experiment.batch, options.experiment.learning_rate, options.experiment.momentum,
-      options.experiment.epochs, run.steps_per_epoch, options.experiment.patience,
-      options.experiment.shuffle ? "" : ", not shuffled");
+      options.experiment.epochs, options.experiment.epochs == 1 ? "" : "s", run.steps_per_epoch,
+      options.experiment.patience, options.experiment.shuffle ? "" : ", not shuffled");
 }
 
 std::string to_json(const Options& options, const Run& run) {
