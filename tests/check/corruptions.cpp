@@ -13,7 +13,7 @@ using namespace planted_step;
 namespace {
 
 #ifdef __SANITIZE_ADDRESS__
-constexpr int default_rounds = 40;
+constexpr int default_rounds = 25;
 #else
 constexpr int default_rounds = 250;
 #endif
