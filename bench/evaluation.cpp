@@ -45,6 +45,7 @@ void measure(const char* name, int rounds) {
 
   const std::vector<std::int64_t> blocks{25, 50, 100, 200, 400, 1000, 10000};
   std::vector<Evaluator<T>> evaluators;
+  evaluators.reserve(blocks.size());
   for (const std::int64_t block : blocks) evaluators.emplace_back(model, data, block);
   std::vector<std::vector<double>> times(blocks.size() + 1);
   Tape<T> tape;

@@ -97,6 +97,7 @@ bool check(const char* name, std::optional<Mistake> mistake, double mass, bool& 
   std::vector<NamedValue<double>> hand;
   std::vector<std::string> names = values.names();
   std::erase(names, "Yhat");  // the tape's loss has no such node
+  hand.reserve(names.size());
   for (const std::string& value : names) hand.push_back({value, values.value(value)});
   const CompareReport compared = compare(tape, std::span<const NamedValue<double>>(hand));
   const auto first = std::find_if(compared.rows.begin(), compared.rows.end(),

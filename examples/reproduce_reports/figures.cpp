@@ -64,6 +64,7 @@ Line score_line(const Results& results, const Shown& shown, double (*score)(cons
   for (const Run* run : runs) length = std::min(length, run->curve.size());
   for (const std::size_t i : thinned(length)) {
     std::vector<double> values;
+    values.reserve(runs.size());
     for (const Run* run : runs) values.push_back(score(run->curve[i].scores));
     const Summary summary = summarise(values);
     line.x.push_back(static_cast<double>(runs.front()->curve[i].scores.step));
@@ -141,6 +142,7 @@ std::vector<Panel> activations() {
   constexpr int count = 121;
   Tensor<double> z({count});
   std::vector<double> x;
+  x.reserve(count);
   for (int i = 0; i < count; ++i) x.push_back(z[i] = -6 + 0.1 * i);
   std::vector<Panel> panels{{"f(z)", false, {}}, {"f'(z)", false, {}}};
   for (const Activation activation : {Activation::sigmoid, Activation::improved_sigmoid}) {
@@ -165,6 +167,7 @@ std::vector<Panel> delta_panels(const Options& options, const Data& data, const 
     Line line{name, {}, {}};
     for (std::size_t l = 0; l + 1 < norms.front().size(); ++l) {  // hidden layers
       std::vector<double> values;
+      values.reserve(norms.size());
       for (const auto& of_seed : norms) values.push_back(of_seed[l]);
       const Summary summary = summarise(values);
       line.x.push_back(static_cast<double>(l + 1));

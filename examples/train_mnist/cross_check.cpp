@@ -72,6 +72,7 @@ std::vector<double> rounding_noise(reference::Backpropagation<double>& derivatio
     (values.shape().rank() == 2 ? weights : biases).push_back(values);
   }
   std::vector<Tensor<double>> before;
+  before.reserve(names.size());
   for (const std::string& name : names) before.emplace_back(derivation.value(name));
   derivation.run(images.x, images.y, weights, biases);
   std::vector<double> noise;
