@@ -1,6 +1,5 @@
 // Says what is wrong with gradients that were derived by hand in another language: a file of NumPy
-// or PyTorch in, a diagnosis out. docs/diagnosis.md has the six lines of Python that write the
-// file.
+// or PyTorch in, a diagnosis out. docs/diagnosis.md has the lines of Python that write the file.
 #include <chainrule/autograd/storage/error.hpp>
 #include <chainrule/autograd/tape.hpp>
 #include <chainrule/check/diagnose.hpp>

@@ -87,6 +87,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       "The file, of numpy.savez or safetensors, has X, Y, W1, W2, ..., the gradients dW1, dW2, "
       "...\n"
       "and, where there are any, b1, db1, ... and Z1, A1, dZ1, dA1, ... (docs/diagnosis.md).\n"
+      "Samples are rows, Y is one-hot or soft; numbers are uint8, float32 or float64.\n"
       "The exit status is 0 for a right gradient, 1 for a wrong one, 2 for a bad file or option."};
   app.name("check_derivation");
   app.option_defaults()->take_last();
