@@ -56,9 +56,8 @@ void print_scores(std::FILE* text, const protocol::Outcome& run) {
   row(fmt::format("at the stop, {} steps", run.at_stop.step + 1), run.at_stop);
   row(fmt::format("at the best, {} steps", run.at_best.step + 1), run.at_best);
   fmt::print(text, "\n{} after {} steps in {:.1f} s\n",
-             run.stopped_early ? fmt::format("stopped early in epoch {}", run.stop_epoch)
-                               : run.stop_epoch == 1
-                                   ? std::string("ran the one epoch")
+             run.stopped_early     ? fmt::format("stopped early in epoch {}", run.stop_epoch)
+             : run.stop_epoch == 1 ? std::string("ran the one epoch")
                                    : fmt::format("ran all {} epochs", run.stop_epoch),
              run.steps, run.seconds);
 }
