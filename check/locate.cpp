@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cmath>
+#include <limits>
 #include <map>
 
 namespace chainrule::detail {
@@ -68,29 +69,51 @@ V noise_like(V x, const Random& random, double size) {
   return x.tape().constant(values);
 }
 
+/// What underflow may do to x. An exact zero stays one: it may stand at a kink.
+V underflow_like(V x, const Random& random, double size) {
+  Tensor<double> values(x.shape());
+  const TensorView<const double> at = x.value();
+  for (std::int64_t i = 0; i < values.size(); ++i) {
+    values[i] = at[i] == 0 ? 0 : size * random.uniform(static_cast<std::uint64_t>(i), -1, 1);
+  }
+  return x.tape().constant(values);
+}
+
 /// Whose derivatives are written with a difference that cancels: a (1 - a), 1 - a^2.
 constexpr std::string_view saturating[] = {"sigmoid", "tanh", "improved_sigmoid", "softplus",
                                            "silu",    "gelu", "normal_cdf",       "erf"};
 
+/// The distance between the smallest numbers of the precision: what lies below it is lost, however
+/// small epsilon is.
+double underflow(double epsilon) {
+  return epsilon < 1e-12 ? std::numeric_limits<double>::denorm_min()
+                         : static_cast<double>(std::numeric_limits<float>::denorm_min());
+}
+
 /// What rounding to `epsilon` may do, once.
 std::vector<Edit> perturbations(const Graph& graph, double epsilon, std::uint32_t draw) {
+  const double quanta = 4 * underflow(epsilon);  // some, since sums have many terms
   std::vector<Edit> edits;
   const auto random = [draw](NodeId node, int what) {
     return Random(draw, Purpose::check, node * 8 + static_cast<std::uint32_t>(what));
   };
   for (NodeId id = 0; id < graph.size(); ++id) {
     const Graph::Step& step = graph.step(id);
+    const bool leaf = step.is_leaf();
     edits.push_back({Edit::At::value, id, 0, [=](const Site& s) {
                        const V x = s.output();
-                       return x + x * noise_like(x, random(id, 0), epsilon);
+                       const V noisy = x + x * noise_like(x, random(id, 0), epsilon);
+                       return leaf ? noisy : noisy + underflow_like(x, random(id, 0), quanta);
                      }});
-    if (step.is_leaf()) continue;
+    if (leaf) continue;
     const bool saturates = std::ranges::find(saturating, step.op->name) != std::end(saturating);
     for (std::size_t i = 0; i < step.inputs.size(); ++i) {
       const int input = static_cast<int>(i);
       edits.push_back({Edit::At::contribution, id, input, [=](const Site& s) {
                          const V part = s.right();
-                         V noisy = part + part * noise_like(part, random(id, 1 + input), epsilon);
+                         const Random own = random(id, 1 + input);
+                         V noisy = part + part * noise_like(part, own, epsilon) +
+                                   underflow_like(part, own, quanta);
                          if (s.walk.graph().step(id).op->name == "log_softmax") {
                            // yhat and y, each rounded, before they are subtracted
                            const V p = exp(s.output()), mass = sum(abs(s.cotangent), {-1}, true);
@@ -244,6 +267,9 @@ std::vector<Finding> locate(const Graph& graph, std::vector<Target>& targets) {
       if (!all_finite(target.right.value())) {
         finding.verdict = DiagnosisVerdict::cannot_decide;
         finding.reason = "the tape's own value is not finite";
+      } else if (!std::isfinite(target.size) || !std::isfinite(target.allowed)) {
+        finding.verdict = DiagnosisVerdict::cannot_decide;
+        finding.reason = "the tape's own value is so large that differences overflow";
       } else if (target.error <= target.allowed) {
         finding.verdict = DiagnosisVerdict::right;
         if (target.error > 1e-2 * target.size) {

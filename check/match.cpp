@@ -23,8 +23,11 @@ double allowance(const Target& target, double hand, double candidate) {
       target.size > 0 ? std::min(10 * target.allowed, 1e-2 * target.size) : 10 * target.allowed;
   if (hand <= vanishing && candidate <= vanishing) return std::numeric_limits<double>::infinity();
   double allowed = rounding(target, std::max(hand, candidate));
-  // It must explain what is wrong, not merely be as close as the right value is.
-  if (is_wrong(target)) allowed = std::min(allowed, 0.1 * target.error);
+  // It must explain what is wrong, not merely be as close as the right value is, and no noise lets
+  // 0.13 pass for 1/8.
+  if (is_wrong(target)) {
+    allowed = std::min({allowed, 0.1 * target.error, 1e-2 * std::max(hand, candidate)});
+  }
   return allowed;
 }
 

@@ -102,6 +102,8 @@ void Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
     target.size = norm(target.right.value());
     target.error = distance(target.hand, target.right.value());
     target.allowed = 10 * std::max(target.allowed, target.tolerance * target.size);
+    // Off by so little that what alters nothing here would fit as well.
+    if (target.error <= target.allowed) break;
     const std::vector<Target> alone{target};
     for (const Candidate& candidate : candidates) {
       if (candidate.family) continue;

@@ -3,6 +3,8 @@
 // float. CHAINRULE_ROUNDS is the number of networks (default 400; scripts/confusion.sh: 10,000).
 #include <boost/test/unit_test.hpp>
 
+#include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "tests/check/planted_step.hpp"
@@ -160,6 +162,34 @@ void check_many(std::uint64_t seed, int largest_share_undecided) {
 }
 
 }  // namespace
+
+// Weights so small that the gradients of the lower layers underflow: what float loses there is no
+// mistake.
+BOOST_AUTO_TEST_CASE(right_in_float_below_its_smallest_numbers) {
+  int vanished = 0;
+  for (std::uint64_t round = 0; round < 40; ++round) {
+    Source source(4'000'000 + round);
+    const Network network =
+        draw_network(source, static_cast<int>(round % 3), 2 + static_cast<int>(round % 3),
+                     problems::activations[round / 4 % 4], round % 2 == 1);
+    Step step(source, network, false, false);
+    const double weights = std::pow(10.0, source.uniform(-24, -8));
+    for (auto& w : step.problem.W) {
+      for (double& x : w) x *= weights;
+    }
+    round_to<float>(step.problem);
+    const Gradient gradient = textbook<float>(step.problem);
+    vanished += std::ranges::any_of(gradient.values, [](const Tensor<double>& value) {
+      return std::ranges::all_of(value, [](double x) { return std::abs(x) < 1e-38; });
+    });
+    const Diagnosis diagnosis = step.diagnose<float>(gradient);
+    BOOST_TEST(static_cast<bool>(diagnosis), "round " << round << ", " << step.describe()
+                                                      << ", weights x " << weights << ":\n"
+                                                      << to_string(diagnosis));
+    BOOST_TEST(diagnosis.mistakes.empty());
+  }
+  BOOST_TEST(vanished >= 5);
+}
 
 BOOST_AUTO_TEST_CASE(right_in_double) { check_many<double>(1'000'000, 20); }
 BOOST_AUTO_TEST_CASE(right_in_float) { check_many<float>(2'000'000, 50); }
