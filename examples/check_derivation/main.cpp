@@ -75,13 +75,28 @@ Diagnosis diagnose_step(const Options& options, const Step& step) {
   return diagnose(loss, std::span<const NamedValue<T>>(hand.get()), diagnosis_options);
 }
 
+/// In the precision of the gradients, or, where they are double and not right to that, in the one
+/// that X and W were multiplied in.
+Diagnosis diagnose_step(const Options& options, const Step& step) {
+  if (step.single) return diagnose_step<float>(options, step);
+  Diagnosis diagnosis = diagnose_step<double>(options, step);
+  const bool unnamed = diagnosis.mistakes.empty() && diagnosis.pairs.empty();
+  if (diagnosis.verdict != DiagnosisVerdict::wrong || !unnamed || !step.single_inputs) {
+    return diagnosis;
+  }
+  diagnosis = diagnose_step<float>(options, step);
+  diagnosis.notes.push_back(
+      "the gradients are float64, but the inputs and weights are float32: what rounding may do is "
+      "measured in float32");
+  return diagnosis;
+}
+
 int run(int argc, char** argv) {
   const auto parsed = parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
   const Options& options = std::get<Options>(parsed);
   const Step step = read_step(options);
-  const Diagnosis diagnosis =
-      step.single ? diagnose_step<float>(options, step) : diagnose_step<double>(options, step);
+  const Diagnosis diagnosis = diagnose_step(options, step);
   std::string text = options.json ? to_json(diagnosis) : to_string(diagnosis);
   if (!text.ends_with('\n')) text += '\n';
   if (std::fputs(text.c_str(), stdout) == EOF || std::fflush(stdout) != 0) {

@@ -65,13 +65,17 @@ class Reader {
     step.Y = take("Y", {0, options_.widths.back()});
     const std::int64_t N = step.Y.shape()[0], inputs = options_.widths.front();
     step.X = take("X", {N, biases_ ? inputs : inputs - 1});
+    step.single_inputs = is_single("X");
     if (!biases_) step.X = with_ones(step.X);
     if (std::any_of(step.Y.begin(), step.Y.end(), [](double y) { return y < 0; })) {
       fail("Y has a negative target");
     }
     for (int l = 1; l <= layers_; ++l) {
       step.W.push_back(take(fmt::format("W{}", l), weight_shape(l)));
-      if (biases_) step.b.push_back(take(fmt::format("b{}", l), bias_shape(l)));
+      step.single_inputs = step.single_inputs && is_single(fmt::format("W{}", l));
+      if (!biases_) continue;
+      step.b.push_back(take(fmt::format("b{}", l), bias_shape(l)));
+      step.single_inputs = step.single_inputs && is_single(fmt::format("b{}", l));
     }
     // From the loss down, as one would look.
     for (int l = layers_; l >= 1; --l) {
@@ -151,6 +155,8 @@ class Reader {
     }
     return value;
   }
+
+  bool is_single(const std::string& name) const { return tensors_.at(name).single; }
 
   /// What is probably meant.
   std::string hint(const std::string& name, const Shape& shape, const Shape& expected) const {

@@ -24,6 +24,9 @@ struct Step {
   /// What else a mistake may come from, by the names "dW1", "W1", "dW1".
   Named previous, updated, velocity;
   bool single = false;  // some of `hand` is float
+  /// X, W and b are all float or uint8: then the forward pass was float, though NumPy makes double
+  /// gradients of it as soon as Y is.
+  bool single_inputs = true;
 };
 
 /// Reads .npz or .safetensors and takes the tensors by name:
