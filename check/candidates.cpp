@@ -127,7 +127,6 @@ class Writer {
   void constant_factors() {
     for (const NamedFactor& named : named_factors(network_, context_)) {
       const double factor = named.value;
-      if (!std::isfinite(factor)) continue;
       const auto scaled = [factor](const Site& s) { return scale(s.cotangent, factor); };
       const auto scaled_leaf = [factor](NodeId, V g) { return scale(g, factor); };
       const bool mean = named.id == "mean-missing";
@@ -587,6 +586,10 @@ std::vector<NamedFactor> named_factors(const Network& network, const StepContext
                                    {"factor-two", "2", 2},
                                    {"factor-half", "1/2", 0.5}};
   if (context.learning_rate) factors.push_back({"learning-rate", "lr", *context.learning_rate});
+  // One sample: N - 1 divides nothing, and N is no factor.
+  std::erase_if(factors, [](const NamedFactor& factor) {
+    return !std::isfinite(factor.value) || factor.value == 1;
+  });
   return factors;
 }
 

@@ -375,3 +375,51 @@ BOOST_AUTO_TEST_CASE(the_catalogue_is_complete_and_has_no_id_twice) {
   BOOST_TEST(at_layer("dWl = A(l-1)^T dZl", 1) == "dW1 = X^T dZ1");
   BOOST_TEST(at_layer("dAl = dZ(l+1) W(l+1)^T", 2) == "dA2 = dZ3 W3^T");
 }
+
+// With one sample N / (N - 1) is no number: nothing is a multiple of it.
+BOOST_AUTO_TEST_CASE(one_sample_names_no_factor_of_the_mean) {
+  Step step(1);
+  step.output_factor = -0.3;
+  const Diagnosis diagnosis = diagnosed(step, step.derive(), parameters);
+  BOOST_TEST((diagnosis.verdict == DiagnosisVerdict::wrong));
+  BOOST_TEST(diagnosis.mistakes.empty(), to_string(diagnosis));
+  BOOST_TEST(diagnosis.pairs.empty(), to_string(diagnosis));
+}
+
+// A wide tolerance is no licence to guess: 0.13 is not 1/8, of 8 samples.
+BOOST_AUTO_TEST_CASE(a_factor_near_a_named_one_has_no_name) {
+  Step step(8);
+  DiagnoseOptions<double> options;
+  options.tolerance = 4e-3;
+  step.output_factor = 0.125;
+  BOOST_TEST(
+      ids(diagnosed(step, step.derive(), parameters, options).mistakes).contains("mean-doubled"));
+  step.output_factor = 0.13;
+  const Diagnosis diagnosis = diagnosed(step, step.derive(), parameters, options);
+  BOOST_TEST((diagnosis.verdict == DiagnosisVerdict::wrong));
+  BOOST_TEST(diagnosis.mistakes.empty(), to_string(diagnosis));
+}
+
+// Of two faults one is just outside the tolerance: what alters nothing there does not explain it.
+BOOST_AUTO_TEST_CASE(a_small_fault_above_another_has_no_name) {
+  Step step;
+  Values values = step.derive();
+  const Matrix noise = random_matrix(values["dW2"].shape(), 5);
+  for (std::int64_t i = 0; i < noise.size(); ++i) values["dW2"][i] *= 1 + 6e-6 * noise[i];
+  for (double& x : values["dW1"]) x = -x;
+  DiagnoseOptions<double> options;
+  options.tolerance = 1e-6;
+  const Diagnosis diagnosis = diagnosed(step, values, parameters, options);
+  BOOST_TEST((diagnosis.verdict == DiagnosisVerdict::wrong));
+  BOOST_TEST(diagnosis.tensor == "dW2");
+  BOOST_TEST(diagnosis.mistakes.empty(), to_string(diagnosis));
+}
+
+// Where the sum of squares overflows, a comparison says nothing.
+BOOST_AUTO_TEST_CASE(values_too_large_to_compare_are_not_called_right) {
+  Tape<double> tape;
+  const Matrix x = times(random_matrix({3, 4}, 1), 1e308), w({3, 4}), hand({3, 4});
+  const Var<double> leaf = named(tape.input(w), "w");
+  const Diagnosis diagnosis = diagnose(sum(leaf * tape.constant(x)), {{"dw", hand}});
+  BOOST_TEST((diagnosis.verdict == DiagnosisVerdict::cannot_decide), to_string(diagnosis));
+}
