@@ -114,7 +114,10 @@ int main(int argc, char** argv) {
     return check_derivation::run(argc, argv);
   } catch (const std::exception& error) {
     std::string message = error.what();
-    std::replace(message.begin(), message.end(), '\n', ' ');
+    // one line, and no escape sequence of a name in the file
+    std::replace_if(
+        message.begin(), message.end(),
+        [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     check_derivation::complain(message);
     return 2;
   }

@@ -25,7 +25,8 @@ std::optional<Json> read_object(const std::filesystem::path& path, const std::st
     throw FileError(program,
                     fmt::format("{}: is damaged; remove it to run it again", path.string()));
   }
-  if (json.value("settings", "") != settings) {
+  const auto found = json.find("settings");
+  if (found == json.end() || *found != settings) {  // not a string, perhaps
     throw FileError(program, fmt::format("{}: is of another experiment; take another --out, or "
                                          "leave out --resume",
                                          path.string()));

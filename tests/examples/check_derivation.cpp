@@ -280,6 +280,11 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
       },
       "unknown name 'b1': expected X, Y, W1, dW1, Z1, A1, dZ1, dA1, ... up to W3 and Z3; b1, "
       "db1, ... are those of --bias layer");
+  spoilt(
+      [](Tensors& t) {
+        t.push_back({"a\n\x1b[31mb", Tensor<double>(Shape{5})});
+      },
+      "unknown name 'a  [31mb'");
   spoilt([](Tensors& t) { find(t, "X")(2, 3) = NAN; }, "X has an entry that is nan");
   spoilt([](Tensors& t) { find(t, "Y")(0, 1) = -1; }, "Y has a negative target");
   spoilt(

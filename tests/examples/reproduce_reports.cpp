@@ -175,6 +175,11 @@ BOOST_AUTO_TEST_CASE(threads_do_not_change_the_results_and_runs_are_resumed) {
   BOOST_TEST(other.status == 2);
   BOOST_TEST(other.err.find("R7-seed0.json: is of another experiment") != std::string::npos,
              other.err);
+  std::ofstream(run) << R"({"settings": 3})";
+  const Outcome foreign = reproduce(resume + " --epochs 2");
+  BOOST_TEST(foreign.status == 2);
+  BOOST_TEST(foreign.err.find("R7-seed1.json: is of another experiment") != std::string::npos,
+             foreign.err);
   std::ofstream(run) << text.substr(0, 100);
   const Outcome damaged = reproduce(resume + " --epochs 2");
   BOOST_TEST(damaged.status == 2);
