@@ -47,6 +47,8 @@ BOOST_AUTO_TEST_CASE(a_gradient_through_an_operation_without_a_rule) {
   // No gradient flows through it: beside what was asked for, behind it, or behind a stop.
   BOOST_TEST(gradients(y * x, {y})[0].item() == 3);
   BOOST_TEST(gradients(stop_gradient(y) * x, {x})[0].item() == 9);
+  const Var<double> behind = tape.record(ruleless_square, {stop_gradient(x)});
+  BOOST_TEST(gradients(behind * x, {x})[0].item() == 9);
   BOOST_TEST(gradients(y, {tape.constant(1)})[0].item() == 0);
   BOOST_TEST(gradients(x * 2, {x, y})[1].item() == 0);
   BOOST_TEST(gradients(sign(y), {x, y})[1].item() == 0);

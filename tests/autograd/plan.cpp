@@ -140,6 +140,25 @@ BOOST_AUTO_TEST_CASE(requested_values_are_not_overwritten_by_others) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(no_step_writes_over_what_it_reads) {
+  Source source(5);
+  const Tensor<double> x = source.tensor({4, 4}), w = source.tensor({4, 4});
+  Tape<double> tape;
+  const Var<double> leaf = tape.input(x), right = tape.input(w);
+  // Each of these has a result as large as what it reads, and nobody else reads that.
+  const std::vector<Var<double>> outputs{
+      matmul(leaf * 2, right), matmul(right, leaf * 3),     transpose(leaf * 4),
+      softmax(leaf * 5),       gradients(sum(softmax(leaf * 6) * right), {leaf})[0],
+      logsumexp(leaf * 7, {0}), matmul(leaf + right, leaf - right)};
+  for (const Var<double>& y : outputs) {
+    Plan<double> p = plan({y});
+    for (int run = 0; run < 2; ++run) {
+      p.run();
+      BOOST_TEST(same_bits(p.value(y), y.value()));
+    }
+  }
+}
+
 BOOST_AUTO_TEST_CASE(memory_is_used_again) {
   Tape<double> tape;
   const Tensor<double> x({1000});

@@ -54,6 +54,16 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(every_evaluated_node_is_counted_once, T, Precision
   BOOST_TEST(has("sech_squared", true, 2));
 }
 
+BOOST_AUTO_TEST_CASE(times_are_added_to_those_of_runs_before) {
+  Tape<double> tape;
+  const Var<double> x = tape.constant(1, {8});
+  Plan<double> p = plan({exp(x)});
+  std::vector<double> seconds(p.size(), 1e6);
+  p.run_timed(seconds);
+  for (const double s : seconds) BOOST_TEST(s >= 1e6);
+  BOOST_TEST(seconds[0] == 1e6);  // a constant, which no run evaluates
+}
+
 BOOST_AUTO_TEST_CASE(the_table_as_text) {
   const Profile table{
       {{"matmul", false, 2, 3e-3, 0.75}, {"sech_squared", true, 1, 1e-3, 0.25}}, 10, 4e-3};

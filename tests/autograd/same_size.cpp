@@ -32,3 +32,21 @@ BOOST_AUTO_TEST_CASE(a_plan_is_of_one_shape) {
   p.run();
   BOOST_TEST(p.value(y)[5] == 1);
 }
+
+// Assigning as many entries keeps the address, so only the shape tells.
+BOOST_AUTO_TEST_CASE(a_leaf_is_read_in_the_shape_that_was_recorded) {
+  Tape<double> tape;
+  Tensor<double> x({2, 3});
+  const Var<double> leaf = tape.input(x);
+  for (const Shape& shape : {Shape{3, 2}, Shape{6}, Shape{1, 2, 3}}) {
+    const Tensor<double> other(shape);
+    const double* const address = x.data();
+    x = other;
+    BOOST_REQUIRE(x.data() == address);
+    check_error<UsageError>([&] { leaf.value(); }, "a bound tensor was moved into or resized");
+    check_error<UsageError>([&] { exp(leaf); }, "[exp] a bound tensor was moved into or resized");
+  }
+  const Tensor<double> first({2, 3});
+  x = first;
+  BOOST_TEST(exp(leaf).value()[5] == 1);
+}

@@ -158,6 +158,17 @@ BOOST_AUTO_TEST_CASE(names_are_unique_found_and_given_to_gradients) {
   named(tape.constant(1), "Z1");  // free again
 }
 
+BOOST_AUTO_TEST_CASE(a_gradient_that_is_the_same_node_keeps_its_one_name) {
+  Tape<double> tape;
+  const Var<double> x = named(tape.constant(2, {3}), "X"), y = named(x * x, "Y");
+  const Var<double> cotangent = tape.constant(1, {3});
+  gradients(y, {x}, cotangent);
+  gradients(y, {x}, cotangent);  // dY is the cotangent, both times
+  BOOST_TEST((tape.find("dY") == cotangent));
+  BOOST_TEST(!tape.has_name("dY#2"));
+  BOOST_TEST(tape.has_name("dX#2"));  // which is another node
+}
+
 BOOST_AUTO_TEST_CASE(a_parameter_is_one_leaf_until_clear) {
   Tape<float> tape;
   OwnedParameter<float> a("W", Tensor<float>({2})), b("W", Tensor<float>({2})),

@@ -100,6 +100,16 @@ BOOST_AUTO_TEST_CASE(biases_start_at_zero_but_with_uniform_weights) {
   BOOST_TEST(bias(Initialiser::uniform).largest > 0.5);
 }
 
+BOOST_AUTO_TEST_CASE(a_bias_that_is_initialised_again_forgets_what_it_has_learnt) {
+  Mlp<double> model({.widths = {3, 4, 2}, .bias = Bias::per_layer});
+  Parameter<double>& bias = model.parameters()[1];
+  for (const Initialiser initialiser : {Initialiser::fan_in, Initialiser::he}) {
+    for (double& value : bias.mutable_value()) value = 7;
+    initialise_bias(bias, initialiser, 1, 1);
+    for (const double value : bias.value()) BOOST_TEST(value == 0);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(names_of_the_nodes) {
   Mlp<double> model({.widths = {3, 4, 2}, .bias = Bias::per_layer});
   Tensor<double> x(Shape{5, 3}), y(Shape{5, 2});

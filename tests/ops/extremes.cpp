@@ -91,3 +91,76 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(a_nan_wins_wherever_it_stands, T, Precisions) {
     for (const T logarithm : log_softmax(v).value()) BOOST_TEST(std::isnan(logarithm));
   }
 }
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(argmax_names_the_first_of_several_nans, T, Precisions) {
+  const T none = not_a_number<T>;
+  Tape<T> tape;
+  const Tensor<T> x({3, 4}, {1, none, 4, none, none, 3, none, 2, 5, 1, none, none});
+  const auto places = argmax(tape.input(x), 1).value();
+  BOOST_TEST(places[0] == 1);
+  BOOST_TEST(places[1] == 0);
+  BOOST_TEST(places[2] == 2);
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(slopes_of_a_variance_of_large_whole_numbers, T, Precisions) {
+  const T top = std::scalbn(T(1), std::numeric_limits<T>::digits);
+  const Tensor<T> x({3}, {top - 7, top - 3, top - 4});
+  Tape<T> tape;
+  const Var<T> v = tape.input(x);
+  const auto g = gradients(variance(v, {}, false, 0), {v})[0].value();
+  for (const auto& [at, ninths] : {std::pair(0, -14), std::pair(1, 10), std::pair(2, 4)}) {
+    BOOST_TEST(std::abs(g[at] - T(ninths) / 9) <= T(1e-6), g[at]);
+  }
+}
+
+// The winner's own 1 is not among the others, wherever it stands in a row that is taken in pieces.
+BOOST_AUTO_TEST_CASE_TEMPLATE(winners_at_the_ends_of_pieces, T, Precisions) {
+  constexpr std::int64_t columns = 2500;
+  for (const std::int64_t best : {0, 1, 1023, 1024, 1025, 2047, 2048, 2499}) {
+    Tensor<T> x({1, columns});
+    x[best] = T(std::log(2.0));
+    Tape<T> tape;
+    const auto p = softmax(tape.input(x)).value();
+    for (const std::int64_t k : {std::int64_t{0}, best, columns - 1}) {
+      const T expected = T(k == best ? 2 : 1) / T(columns + 1);
+      BOOST_TEST(std::abs(p[k] - expected) <= T(1e-4) * expected, "winner " << best << ", " << k);
+    }
+  }
+}
+
+// Sums of doubles keep what each step rounds off: of the term, and of the sum before it.
+BOOST_AUTO_TEST_CASE(sums_in_a_deviation_lose_nothing) {
+  Tape<double> tape;
+  const Tensor<double> a({4}, {1, 0, 1, 0}), w({4}, {1, 1e100, 1, -1e100});
+  const auto y = weighted_deviation(tape.input(a), tape.input(w)).value();
+  BOOST_TEST(same_bits(y, Tensor<double>({4}, {0, -2, 0, -2})));
+}
+
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_sum_that_overflows_is_infinite, T, Precisions) {
+  const T most = std::numeric_limits<T>::max();
+  Tape<T> tape;
+  const Tensor<T> a({3}, {0, 0, 1}), b({3}, {most, most, 1});
+  BOOST_TEST(wedge_sum(tape.input(a), tape.input(b)).value()[2] == inf<T>);
+}
+
+// The value at the entry with the largest weight is a sum of small terms, whatever the weights' sign.
+BOOST_AUTO_TEST_CASE_TEMPLATE(a_deviation_from_the_heaviest_keeps_its_digits, T, Precisions) {
+  for (const T sign : {T(1), T(-1)}) {
+    const T small = sign * T(0x1p-70);
+    Tape<T> tape;
+    const Tensor<T> a({3}, {1, 2, 3}), w({3}, {sign, small, small});
+    BOOST_TEST(weighted_deviation(tape.input(a), tape.input(w)).value()[0] == -3 * small);
+  }
+}
+
+// Down to the smallest numbers, where double has some 40 powers of e more than 1e-304.
+BOOST_AUTO_TEST_CASE(bells_reach_to_the_smallest_numbers) {
+  for (const double x : {26.3, -26.5, 26.6}) {
+    Tape<double> tape;
+    const double found = gaussian(tape.constant(x)).item();
+    const Quad expected = exp(-Quad(x) * Quad(x));
+    BOOST_TEST(abs(Quad(found) / expected - 1) <= 1e-13, x << ": " << found);
+  }
+  Tape<double> tape;
+  BOOST_TEST(gaussian(tape.constant(27.2)).item() > 0);  // subnormal
+}

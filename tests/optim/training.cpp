@@ -120,6 +120,23 @@ BOOST_AUTO_TEST_CASE(another_optimizer_a_schedule_and_clipping_take_their_turns)
   }
 }
 
+BOOST_AUTO_TEST_CASE(a_step_reads_the_rows_that_it_is_given) {
+  const auto data = clouds<double>(24, 1);
+  Mlp<double> model(small);
+  TrainingStep<double> differentiate{Classifier<double>(model)};
+  for (std::int64_t first = 0; first + 8 <= 24; first += 7) {  // a plan of one shape, other rows
+    const TensorView<const double> x(data.x.data() + 3 * first, {8, 3}),
+        y(data.y.data() + 3 * first, {8, 3});
+    const double loss = differentiate(x, y);
+    Tape<double> tape;
+    const auto logits = model(tape, tape.input(x));
+    const auto expected = softmax_cross_entropy(logits, tape.input(y));
+    BOOST_TEST(loss == expected.item());
+    const auto dw1 = gradients(expected, {tape.find("W1")})[0];
+    BOOST_TEST(support::same_bits(model.parameters()[0].gradient(), dw1.value()));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(stops_early_and_keeps_the_best) {
   const auto train_set = clouds<float>(96, 1), validation_set = clouds<float>(60, 2);
   Mlp<float> model(small);
@@ -181,6 +198,16 @@ BOOST_AUTO_TEST_CASE(divergence_is_named) {
         BOOST_TEST_MESSAGE(text);
         return text.find("loss is") != text.npos && text.find("at step") != text.npos;
       });
+}
+
+BOOST_AUTO_TEST_CASE(a_validation_loss_that_is_not_finite_is_named) {
+  const auto data = clouds<double>(64, 1);
+  auto broken = data;
+  broken.x(5, 0) = NAN;
+  Mlp<double> model(small);
+  support::check_error<NumericError>(
+      [&] { train<double>(model, data, broken, {.batch_size = 8}); },
+      "[train] the validation loss is nan at step 0 (epoch 0)");
 }
 
 BOOST_AUTO_TEST_CASE(options_out_of_range_are_named) {
