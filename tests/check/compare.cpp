@@ -197,6 +197,17 @@ BOOST_AUTO_TEST_CASE(an_empty_value_of_enormous_shape_loosens_nothing) {
   BOOST_TEST(compare("none", empty, empty).tolerance == 1e-12);
 }
 
+// A sum of very many terms rounds more, and so does all that is made of it.
+BOOST_AUTO_TEST_CASE(long_sums_loosen_whatever_is_made_of_them) {
+  const Tensor<double> x({1 << 20});
+  Tape<double> tape;
+  const Var<double> total = named(sum(tape.input(x)), "total");
+  const Var<double> later = named(exp(total * 2 + 1), "later");
+  const CompareReport report =
+      compare(tape, {{"total", total.value()}, {"later", later.value()}});
+  for (const Comparison& row : report.rows) BOOST_TEST(row.tolerance == 8 * 1024 * 0x1p-52);
+}
+
 BOOST_AUTO_TEST_CASE(names_may_be_any_bytes) {
   Tape<double> tape;
   const Tensor<double> x({2}, {1, 2});

@@ -189,6 +189,30 @@ BOOST_AUTO_TEST_CASE(points_are_drawn_from_the_domain_of_each_leaf) {
   BOOST_TEST(second.largest < 36 * 1.5);
 }
 
+BOOST_AUTO_TEST_CASE(each_point_is_another) {
+  const Tensor<double> a({1}, {4.5});
+  const auto f = [](auto p) { return p.tape().record(wrong_above_5, {p}); };
+  const auto report = gradcheck(GradcheckOptions{.points = 21, .domains = {{4, 6}}}, f, a);
+  BOOST_TEST(report.leaves[0].checked == 21);
+  BOOST_TEST(report.leaves[0].failures > 0);
+  BOOST_TEST(report.leaves[0].failures < 20);
+}
+
+// One entry in 5000 is wrong, and the gradient is largest there.
+BOOST_AUTO_TEST_CASE(the_largest_entry_is_in_every_sample) {
+  support::Source source(6);
+  Tensor<double> a = source.tensor({5000}, 0.1, 1);
+  a[777] = 7;
+  const auto f = [](auto p) { return sum(p.tape().record(wrong_above_5, {p})); };
+  for (std::uint64_t seed = 0; seed < 3; ++seed) {
+    const auto report = gradcheck(
+        GradcheckOptions{.mode = GradcheckMode::sampled_entries, .entries = 8, .seed = seed}, f, a);
+    BOOST_TEST(report.leaves[0].checked == 8);
+    BOOST_TEST(report.leaves[0].failures == 1);
+    BOOST_TEST(report.leaves[0].worst == 777);
+  }
+}
+
 BOOST_AUTO_TEST_CASE(a_zero_gradient_at_one_point_of_many_is_no_failure) {
   const Tensor<double> a({1}, {-1.0});
   const auto f = [](auto p) { return relu(p); };

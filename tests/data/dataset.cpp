@@ -45,6 +45,18 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(rows_are_normalised, T, decltype(std::tuple<float,
   BOOST_TEST(plain.labels == set.labels, boost::test_tools::per_element());
 }
 
+// A float is the normalised pixel rounded once: near the mean the difference of two floats would not be.
+BOOST_AUTO_TEST_CASE_TEMPLATE(pixels_are_normalised_in_double, T,
+                              decltype(std::tuple<float, double>())) {
+  LabelledImages set{{1, 1, 256, {}}, {0}, "every pixel"};
+  for (int v = 0; v < 256; ++v) set.images.pixels.push_back(static_cast<std::uint8_t>(v));
+  const PixelStatistics statistics{33.55274553571429, 78.87550070784701};
+  const auto data = make_dataset<T>(set, statistics, BiasColumn::no);
+  for (int v = 0; v < 256; ++v) {
+    BOOST_TEST(data.x(0, v) == static_cast<T>((v - statistics.mean) / statistics.deviation));
+  }
+}
+
 BOOST_AUTO_TEST_CASE(own_statistics_give_mean_0_and_deviation_1) {
   const auto set = sample();
   const auto data = make_dataset<double>(set, pixel_statistics(set.images), BiasColumn::no);
