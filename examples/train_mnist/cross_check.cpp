@@ -35,12 +35,14 @@ reference::Activation derived(Activation activation) {
 
 /// Both forms agree with the tape to rounding. U(-1, 1) weights make large logits, whose rounding
 /// the softmax's exponentials enlarge. A sum of n terms, added up in two orders, differs by the
-/// square root of n: the bounds are those of the reports' 785 inputs.
+/// square root of n: the bounds are those of the reports' 785 inputs, and of
+/// their eleven layers at most, since each adds its rounding to the gradient's.
 double derivation_tolerance(const MlpOptions& network) {
-  constexpr double usual_fan_in = 785;
+  constexpr double usual_fan_in = 785, usual_layers = 11;
   const auto widest = *std::max_element(network.widths.begin(), network.widths.end() - 1);
   return (network.initialiser == Initialiser::uniform ? 1e-12 : 1e-13) *
-         std::max(1., std::sqrt(static_cast<double>(widest) / usual_fan_in));
+         std::max(1., std::sqrt(static_cast<double>(widest) / usual_fan_in)) *
+         std::max(1., static_cast<double>(network.widths.size() - 1) / usual_layers);
 }
 constexpr double noise_factor = 4;        // that a difference may exceed measured rounding by
 constexpr double entry_tolerance = 1e-8;  // of finite differences
