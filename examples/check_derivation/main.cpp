@@ -116,8 +116,7 @@ int main(int argc, char** argv) {
     std::string message = error.what();
     // one line, and no escape sequence of a name in the file
     std::replace_if(
-        message.begin(), message.end(),
-        [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
+        message.begin(), message.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     check_derivation::complain(message);
     return 2;
   }
