@@ -11,6 +11,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace chainrule::detail {
@@ -195,9 +196,12 @@ NamedTensor parse_npy(std::span<const std::uint8_t> bytes, std::string name) {
   }
   const Header header(text.substr(begin, length));
   const auto numbers = bytes.subspan(begin + length);
-  if (header.descr() == "<f4") return {name, read_numbers<float, float>(header, numbers)};
-  if (header.descr() == "<f8") return {name, read_numbers<double, double>(header, numbers)};
-  if (header.descr() == "|u1") return {name, read_numbers<std::uint8_t, float>(header, numbers)};
+  if (header.descr() == "<f4")
+    return {std::move(name), read_numbers<float, float>(header, numbers)};
+  if (header.descr() == "<f8")
+    return {std::move(name), read_numbers<double, double>(header, numbers)};
+  if (header.descr() == "|u1")
+    return {std::move(name), read_numbers<std::uint8_t, float>(header, numbers)};
   fail("dtype '{}', expected uint8 (|u1), float32 (<f4) or float64 (<f8)", header.descr());
 }
 

@@ -55,6 +55,7 @@ std::vector<NamedTensor> read_npz(const fs::path& path) {
   const auto bytes = read_whole(path, "read_npz");
   const auto members = with_path("read_npz", path, "", [&] { return detail::read_zip(bytes); });
   std::vector<NamedTensor> tensors;
+  tensors.reserve(members.size());
   for (const detail::ZipMember& member : members) {
     tensors.push_back(with_path("read_npz", path, member.name, [&] {
       constexpr std::string_view suffix = ".npy";

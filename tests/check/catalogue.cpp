@@ -16,8 +16,7 @@
 
 namespace {
 
-const auto page_path =
-    std::filesystem::path(CHAINRULE_SOURCE_DIR) / "docs/diagnosis.md";
+const auto page_path = std::filesystem::path(CHAINRULE_SOURCE_DIR) / "docs/diagnosis.md";
 
 std::string page() {
   std::ifstream file(page_path);
