@@ -1,4 +1,5 @@
 // gradients: closed forms, finite differences, every shape of graph, and derivatives of gradients.
+#include <chainrule/autograd/kernels.hpp>
 #include <chainrule/ops/ops.hpp>
 
 #include "tests/support.hpp"
@@ -55,6 +56,32 @@ BOOST_AUTO_TEST_CASE(wrt_may_name_any_node) {
   BOOST_TEST(gradients(z, std::vector<Var<double>>{}).empty());
   // No gradient flows through 0/1-valued operations.
   BOOST_TEST(gradients(greater(x, y) * sign(x), {x})[0].item() == 0);
+}
+
+namespace {
+
+/// 2 x; its rule multiplies by a constant of its own.
+constexpr Op<double> doubling_op{
+    "doubling", detail::same_shape,
+    [](const Evaluation<double>& e) { detail::map_unary(e, [](double x) { return 2 * x; }); },
+    [](const Adjoint<double>& n, int) {
+      return n.cotangent() * n.cotangent().tape().constant(2, n.cotangent().shape());
+    }};
+
+}  // namespace
+
+BOOST_AUTO_TEST_CASE(what_a_rule_records_says_whose_backward_pass_it_is) {
+  Tape<double> tape;
+  const Var<double> x = tape.constant(1, {3}), y = tape.record(doubling_op, {x});
+  const Var<double> cotangent = tape.constant(5, {3});
+  const NodeId before = tape.size();
+  const Var<double> dx = gradients(y, {x}, cotangent)[0];
+  BOOST_TEST(dx.value()[2] == 10);
+  BOOST_TEST(tape.size() == before + 2u);  // the constant and the product
+  for (NodeId id = before; id < tape.size(); ++id) {
+    BOOST_TEST(tape.node(id).adjoint_of == y.id(), tape.node(id).op->name);
+  }
+  BOOST_TEST(tape.node(cotangent.id()).adjoint_of == no_node);
 }
 
 BOOST_AUTO_TEST_CASE(what_y_does_not_depend_on_gets_exact_zeros) {
