@@ -171,15 +171,17 @@ bool Diagnosing::only_the_mean_is_elsewhere() {
 void Diagnosing::draw_curve() {
   std::optional<RecoveredCurve> curve =
       recover_curve(graph_, *network_, diagnosis_.layer, targets_);
-  if (!curve) return;
-  std::size_t middle = 0;
-  double off = 0, largest = 0;
+  if (!curve || curve->z.empty()) return;
+  const auto off = [&](std::size_t i) { return std::abs(curve->hand[i] - curve->right[i]); };
+  std::size_t middle = 0, worst = 0;
+  double largest = 0;
   for (std::size_t i = 0; i < curve->z.size(); ++i) {
     if (std::abs(curve->z[i]) < std::abs(curve->z[middle])) middle = i;
-    off = std::max(off, std::abs(curve->hand[i] - curve->right[i]));
+    if (off(i) > off(worst)) worst = i;
     largest = std::max(largest, std::abs(curve->right[i]));
   }
-  if (off <= 1e-6 * largest) return;  // what is wrong is not here
+  if (off(worst) <= 1e-6 * largest) return;  // what is wrong is not here
+  if (off(middle) <= 1e-3 * largest) middle = worst;  // near 0 the two do not differ to speak of
   diagnosis_.notes.push_back(
       fmt::format("your f' is not f' of {}: at z = {:.3g} yours is {:.4g}, it should be {:.4g}",
                   curve->activation, curve->z[middle], curve->hand[middle], curve->right[middle]));

@@ -53,7 +53,7 @@ std::string verdict_line(const Finding& finding) {
   if (!finding.mistakes.empty()) return "WRONG, by a fault of its own";
   if (finding.explained) return "wrong by the same mistake";
   if (finding.contaminated) return "wrong only because of what it is computed from";
-  return "WRONG";
+  return fmt::format("WRONG (error {:.1e})", finding.error);
 }
 
 void print_mistake(std::string& text, const NamedMistake& mistake, std::string_view lead) {
@@ -76,6 +76,10 @@ void print_mistakes(std::string& text, const std::vector<NamedMistake>& mistakes
 }
 
 void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
+  if (fault.verdict == DiagnosisVerdict::shape) {  // its reason stands in its line, numbers say nothing
+    print_mistakes(text, d.mistakes);
+    return;
+  }
   if (!fault.reason.empty()) text += "  " + fault.reason + "\n";
   if (fault.residual <= std::max(fault.tolerance, 1e-10)) {
     text += fmt::format("  gradient is {:.7g} x the correct one (residual {:.0e})\n", fault.scale,

@@ -203,8 +203,10 @@ void describe(Finding& finding, const Target& target) {
   };
   std::partial_sort(order.begin(), order.begin() + static_cast<std::ptrdiff_t>(count), order.end(),
                     [&](std::int64_t a, std::int64_t b) { return off(a) > off(b); });
+  // Beside an entry that is wrong by far, those that are off by rounding say nothing.
+  const double negligible = count > 0 ? 1e-6 * std::min(off(order[0]), 1e300) : 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (off(order[i]) > 0) finding.worst.push_back({order[i], hand[order[i]], right[order[i]]});
+    if (off(order[i]) > negligible) finding.worst.push_back({order[i], hand[order[i]], right[order[i]]});
   }
 }
 

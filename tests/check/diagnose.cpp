@@ -247,6 +247,11 @@ BOOST_AUTO_TEST_CASE(shapes_that_differ_are_explained) {
   BOOST_TEST(!d);
   BOOST_TEST(finding(d, "dW2").reason.find("the transpose conforms and agrees") !=
              std::string::npos);
+  // Said once, and without numbers that a shape has not.
+  const std::string text = to_string(d), reason = finding(d, "dW2").reason;
+  BOOST_TEST(text.find(reason) == text.rfind(reason));
+  BOOST_TEST(text.find("gradient is") == std::string::npos);
+  BOOST_TEST(text.find("no known mistake") == std::string::npos);
 
   v = step.derive();
   v["dZ1"] = v["dZ2"];  // (6, 4): the output's error
@@ -288,6 +293,7 @@ BOOST_AUTO_TEST_CASE(values_that_are_not_finite_are_wrong) {
     BOOST_TEST(d.tensor == "dW1");
     BOOST_TEST(d.mistakes.empty());
     BOOST_TEST(finding(d, "dW1").worst.at(0).index == 7);
+    BOOST_TEST(finding(d, "dW1").worst.size() == 1u);  // the others are right but for rounding
     const auto json = nlohmann::json::parse(to_json(d));
     BOOST_TEST(json["findings"].back()["error"].is_null());
   }
