@@ -8,6 +8,7 @@
 #include <map>
 #include <sstream>
 
+#include "tests/sanitized.hpp"
 #include "tests/witness/programs.hpp"
 
 using namespace chainrule;
@@ -189,10 +190,17 @@ BOOST_AUTO_TEST_CASE(gradients_are_as_accurate_as_the_document_says) {
   for (std::size_t k = 0; k < std::size(activations); ++k) table += "|---";
   table += "|\n";
   double largest = 0;
+  int turn = 0;
   for (const Column& c : columns()) {
+    ++turn;  // so that it is not the same activation in every row
     table += "| " + c.name;
     const double limit = 1e-12 * std::max(1.0, c.gap / 100);
     for (const Kind activation : activations) {
+      // Quad precision takes a minute there: one network in five.
+      if (support::sanitized && ++turn % 5 != 0) {
+        figures.erase({c.name, name_of(activation)});
+        continue;
+      }
       double worst = 0;
       for (const std::uint64_t seed : {91, 92}) {
         worst = std::max(worst, worst_error(network(activation, c.loss, c.gap, c.gain, seed)));
