@@ -216,7 +216,7 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
   const RunFiles files(folder, options, data);
   const auto start = std::chrono::steady_clock::now();
   Results results;
-  const auto sample = [&](protocol::Experiment experiment) {
+  const auto sample = [&](const protocol::Experiment& experiment) {
     return make_dataset<double>(data.train.head(std::min(test_images, data.train.images.count), {}),
                                 data.statistics, protocol::bias_column(experiment));
   };
