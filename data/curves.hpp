@@ -20,23 +20,25 @@ struct Line {
 
 /// The values that an axis shows: low < high.
 struct Range {
-  double low, high;
+  double low;   ///< the lower end
+  double high;  ///< the upper end
 };
 
 /// One pair of axes. A logarithmic axis leaves out what is not positive; what lies outside a given
 /// range is cut off.
 struct Panel {
-  std::string y_label;
-  bool log_scale = false;
-  std::vector<Line> lines;
-  std::optional<Range> y_range = {};
+  std::string y_label;                ///< beside the y axis
+  bool log_scale = false;             ///< of y
+  std::vector<Line> lines;            ///< at least one
+  std::optional<Range> y_range = {};  ///< else what the lines need
 };
 
 /// Panels side by side, `panels_in_a_row` to a row, over the same kind of x.
 struct Curves {
-  std::string title, x_label;
-  std::vector<Panel> panels;
-  std::size_t panels_in_a_row = 3;
+  std::string title;                ///< above all panels
+  std::string x_label;              ///< below each of them
+  std::vector<Panel> panels;        ///< at least one
+  std::size_t panels_in_a_row = 3;  ///< at least one
 };
 
 /// What write_curves did. `svg` and `png` are empty unless gnuplot drew them; `message` says what
@@ -51,8 +53,8 @@ struct CurvesWritten {
   bool drawn() const { return !svg.empty(); }
 };
 
-/// Writes <stem>.dat (one block of x, y and spread a line), <stem>.gp (a script that draws them:
-/// `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, <stem>.svg and <stem>.png by
+/// Writes `<stem>.dat` (one block of x, y and spread a line), `<stem>.gp` (a script that draws them:
+/// `gnuplot <name>.gp` in the folder), and, when gnuplot is on PATH, `<stem>.svg` and `<stem>.png` by
 /// running it. A missing or failing gnuplot is no exception, but a message. Texts are shown as they
 /// are; a control character in one becomes a space. Throws UsageError without panels, for no panels
 /// in a row, a panel without lines or a range that is not finite, low < high (and positive on a

@@ -92,14 +92,15 @@ enum class Form { first, second };
 
 /// One mistake, made once. layer: where, or 0 for every layer to which it applies.
 struct Plant {
-  Mistake mistake;
-  int layer = 0;
-  Form form = Form::first;
-  Activation other = Activation::sigmoid;
-  int other_layer = 0;
-  std::int64_t class_index = 0;
-  double slope = 0.01;
+  Mistake mistake;          ///< which
+  int layer = 0;            ///< from the input side; 0 for all
+  Form form = Form::first;  ///< which way, where there are two
+  Activation other = Activation::sigmoid;  ///< of mistakes that take another activation
+  int other_layer = 0;                     ///< of mistakes that take another layer's value
+  std::int64_t class_index = 0;            ///< the class that is missing
+  double slope = 0.01;                     ///< where a leaky relu is taken
 
+  /// The same mistake at the same place.
   bool operator==(const Plant&) const = default;
 };
 
@@ -109,12 +110,15 @@ std::string to_string(const Plant& plant);
 /// What a mistake may need beyond the step itself. Vectors hold one tensor a layer; those of b are
 /// empty without biases. Shapes are not checked before they are used.
 struct Context {
-  std::optional<double> learning_rate;
-  std::vector<Tensor<double>> previous_dW, previous_db;  ///< of the previous batch
-  std::vector<Tensor<double>> updated_W, updated_b;      ///< after the update
-  std::optional<double> momentum;
-  std::vector<Tensor<double>> velocity_W, velocity_b;  ///< before this step
-  std::optional<double> weight_decay;
+  std::optional<double> learning_rate;      ///< folded in, or of the update
+  std::vector<Tensor<double>> previous_dW;  ///< of the previous batch
+  std::vector<Tensor<double>> previous_db;  ///< of the previous batch
+  std::vector<Tensor<double>> updated_W;    ///< after the update
+  std::vector<Tensor<double>> updated_b;    ///< after the update
+  std::optional<double> momentum;           ///< mu, the factor of the velocity
+  std::vector<Tensor<double>> velocity_W;   ///< before this step
+  std::vector<Tensor<double>> velocity_b;   ///< before this step
+  std::optional<double> weight_decay;       ///< lambda of lambda / 2 sum W^2
   /// The loss has weight_decay / 2 sum W^2 over all W: then all dWl have weight_decay Wl.
   bool loss_has_decay = false;
 };
@@ -133,6 +137,7 @@ std::vector<Plant> possible_plants(const Network& network, const Context& contex
 /// the erratum, where E3 or E5 has no shape; UsageError where reason_against says why not.
 Values<Tensor<double>> planted(const Network& network, const Inputs<double>& inputs,
                                std::span<const Plant> plants = {}, const Context& context = {});
+/// The same with one mistake.
 Values<Tensor<double>> planted(const Network& network, const Inputs<double>& inputs,
                                const Plant& plant, const Context& context = {});
 
