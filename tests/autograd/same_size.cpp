@@ -49,4 +49,6 @@ BOOST_AUTO_TEST_CASE(a_leaf_is_read_in_the_shape_that_was_recorded) {
   const Tensor<double> first({2, 3});
   x = first;
   BOOST_TEST(exp(leaf).value()[5] == 1);
+  x = Tensor<double>({2, 3});  // the same shape at another address
+  check_error<UsageError>([&] { leaf.value(); }, "a bound tensor was moved into or resized");
 }
