@@ -4,7 +4,6 @@
 #include <fmt/format.h>
 
 #include <cmath>
-#include <iterator>
 #include <string_view>
 
 namespace chainrule {
@@ -27,11 +26,11 @@ void append(std::string& text, double value) {
   if (std::isnan(value)) {
     text += "nan";
   } else {
-    fmt::format_to(std::back_inserter(text), "{}", value);
+    text += fmt::format("{}", value);
   }
 }
 void append(std::string& text, std::int64_t value) {
-  fmt::format_to(std::back_inserter(text), "{}", value);
+  text += fmt::format("{}", value);
 }
 
 }  // namespace
