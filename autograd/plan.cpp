@@ -23,11 +23,6 @@ bool overlap(TensorView<const T> a, TensorView<const T> b) {
 }  // namespace
 
 template <class T>
-void Plan<T>::Free::operator()(std::byte* pointer) const noexcept {
-  ::operator delete(pointer, std::align_val_t(alignment));
-}
-
-template <class T>
 Plan<T>::Plan(std::span<const Var<T>> outputs, SourceLocation location) {
   if (outputs.empty()) throw UsageError("plan", "no outputs: expected at least one Var", location);
   Tape<T>& tape = outputs.front().tape(location);
@@ -117,8 +112,7 @@ void Plan<T>::assign_memory() {
     }
   }
 
-  memory_.reset(static_cast<std::byte*>(
-      ::operator new(std::max(bytes_, alignment), std::align_val_t(alignment))));
+  memory_.reset(static_cast<std::byte*>(detail::allocate(std::max(bytes_, alignment))));
   for (NodeId id = 0; id < nodes_.size(); ++id) {
     Node<T>& node = nodes_[id];
     if (!node.op->forward && !is_constant(node)) continue;

@@ -70,9 +70,6 @@ class Plan {
     std::optional<TensorView<T>> destination{};  // the caller's memory, by write_to
     bool copied = false;                         // into it after the run, instead of evaluated
   };
-  struct Free {
-    void operator()(std::byte* pointer) const noexcept;
-  };
 
   void select(Tape<T>& tape, std::span<const Var<T>> outputs);
   void assign_memory();
@@ -98,7 +95,7 @@ class Plan {
   std::vector<NodeId> leaves_, checks_, steps_;
   std::vector<std::pair<Var<T>, NodeId>> leaf_vars_;
   std::vector<Output> outputs_;
-  std::unique_ptr<std::byte[], Free> memory_;
+  detail::Buffer<std::byte> memory_;
   std::size_t bytes_ = 0;
   std::uint64_t runs_ = 0;
   bool ran_ = false, check_finite_ = false;

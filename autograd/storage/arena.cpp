@@ -1,7 +1,6 @@
 #include <chainrule/autograd/storage/arena.hpp>
 
 #include <algorithm>
-#include <chainrule/autograd/storage/tensor.hpp>
 #include <new>
 
 namespace chainrule {
@@ -10,10 +9,6 @@ namespace {
 constexpr std::size_t first_chunk = std::size_t{1} << 16;
 constexpr std::size_t largest_chunk = std::size_t{1} << 26;
 }  // namespace
-
-void Arena::Free::operator()(std::byte* pointer) const noexcept {
-  ::operator delete(pointer, std::align_val_t(alignment));
-}
 
 void* Arena::allocate_bytes(std::size_t bytes) {
   if (bytes > SIZE_MAX - alignment) throw std::bad_alloc();
@@ -25,8 +20,7 @@ void* Arena::allocate_bytes(std::size_t bytes) {
     const std::size_t last = chunks_.empty() ? first_chunk / 2 : chunks_.back().size;
     const std::size_t size = std::max(rounded, std::min(last * 2, largest_chunk));
     chunks_.reserve(chunks_.size() + 1);
-    std::unique_ptr<std::byte[], Free> memory(
-        static_cast<std::byte*>(::operator new(size, std::align_val_t(alignment))));
+    detail::Buffer<std::byte> memory(static_cast<std::byte*>(detail::allocate(size)));
     chunks_.push_back({std::move(memory), size});
   }
   current_ = chunk;

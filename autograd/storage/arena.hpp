@@ -1,9 +1,9 @@
 // Arena: memory that is handed out in pieces and taken back all at once.
 #pragma once
 
+#include <chainrule/autograd/storage/memory.hpp>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <new>
 #include <span>
 #include <type_traits>
@@ -47,11 +47,8 @@ class Arena {
   std::size_t capacity() const noexcept;
 
  private:
-  struct Free {
-    void operator()(std::byte* pointer) const noexcept;
-  };
   struct Chunk {
-    std::unique_ptr<std::byte[], Free> memory;
+    detail::Buffer<std::byte> memory;
     std::size_t size = 0;
   };
   std::vector<Chunk> chunks_;

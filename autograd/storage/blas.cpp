@@ -7,6 +7,7 @@
 #include <chainrule/autograd/storage/error.hpp>
 #include <climits>
 #include <mutex>
+#include <string_view>
 
 namespace chainrule::blas {
 
@@ -41,6 +42,37 @@ void axpy_call(int n, double alpha, const double* x, double* y) {
   cblas_daxpy(n, alpha, x, 1, y, 1);
 }
 
+// OpenBLAS has kernels for products of at most this many multiplications that read A and B where
+// they lie, and write C outright; those for larger ones copy both into panels first, and make a
+// pass over C for beta.
+constexpr std::int64_t small_product = 1'000'000;
+
+bool is_small(std::int64_t m, std::int64_t n, std::int64_t k) {
+  return k > 0 && m * n <= small_product / k;
+}
+
+// Where OpenBLAS has such kernels; elsewhere it takes the other way for every size.
+bool has_small_kernels() {
+  static const bool result = [] {
+    const std::string_view core = openblas_get_corename();
+    return core == "SkylakeX" || core == "Cooperlake" || core == "SapphireRapids";
+  }();
+  return result;
+}
+
+// Rows of C to be evaluated at a time. A product that is too large to be small, but is narrow, as a
+// layer's is, is faster as a sequence of small ones: a (32, 785) x (785, 64) by a third
+// (docs/performance.md). Twelve rows, and always a multiple of four: so the kernels are tiled.
+std::int64_t panel_rows(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
+                        std::int64_t k) {
+  if (transpose_a || transpose_b || is_small(m, n, k) || !has_small_kernels() ||
+      openblas_get_num_threads() > 1) {
+    return m;
+  }
+  const std::int64_t rows = std::min<std::int64_t>(12, small_product / k / n) / 4 * 4;
+  return rows < 8 ? m : rows;
+}
+
 }  // namespace
 
 template <class T>
@@ -59,14 +91,16 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
           const T* a, const T* b, T* c, bool accumulate) {
   ensure_threads();
   const int im = to_int(m, "gemm"), in = to_int(n, "gemm"), ik = to_int(k, "gemm");
-  // OpenBLAS's kernels for small products write C outright; only large ones make a pass for beta.
-  constexpr std::int64_t small_product = 1'000'000;
-  const bool small = k > 0 && m * n <= small_product / k;
-  if (!accumulate && !small) std::fill_n(c, m * n, T(0));
-  if (m == 0 || n == 0 || k == 0) return;
-  gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans, im,
-            in, ik, a, transpose_a ? im : ik, b, transpose_b ? ik : in,
-            accumulate || !small ? T(1) : T(0), c, in);
+  if (m == 0 || n == 0) return;
+  const std::int64_t rows = panel_rows(transpose_a, transpose_b, m, n, k);
+  const bool clear = !accumulate && !is_small(rows, n, k);
+  if (clear) std::fill_n(c, m * n, T(0));
+  if (k == 0) return;
+  for (std::int64_t row = 0; row < m; row += rows) {  // all at once when A is transposed
+    gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
+              static_cast<int>(std::min(rows, m - row)), in, ik, a + row * k, transpose_a ? im : ik,
+              b, transpose_b ? ik : in, accumulate || clear ? T(1) : T(0), c + row * n, in);
+  }
 }
 
 void set_threads(int count) {

@@ -9,8 +9,9 @@ namespace chainrule::blas {
 /// C (m x n) = op(A) op(B) + (accumulate ? C : 0), all dense and row-major, where op transposes
 /// when its flag is set: op(A) is m x k, op(B) is k x n. C may not overlap A or B. m, n or k may be
 /// zero: k = 0 leaves zeros (or C). Without `accumulate` a large C is cleared here and OpenBLAS
-/// adds to it: its own pass for beta = 0 is slow on some of its versions and cores
-/// (docs/performance.md). A scalar factor is not offered, since BLAS does not read A and B where it
+/// adds to it: its own pass for beta = 0 is slow on some of its versions and cores. A narrow product
+/// of a layer is made a few rows at a time, where that is faster (docs/performance.md): so the
+/// rounding of a row can depend, in the last bits, on how many rows there are. A scalar factor is not offered, since BLAS does not read A and B where it
 /// is zero, and would lose their NaN. Throws ShapeError, before C is touched, for dimensions beyond
 /// OpenBLAS's int.
 template <class T>

@@ -3,20 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <new>
 #include <utility>
 
 namespace chainrule {
 
 template <class T>
-void Tensor<T>::Free::operator()(T* pointer) const noexcept {
-  ::operator delete(pointer, std::align_val_t(alignment));
-}
-
-template <class T>
 Tensor<T>::Tensor(const Shape& shape)
-    : data_(static_cast<T*>(::operator new(static_cast<std::size_t>(shape.size()) * sizeof(T),
-                                           std::align_val_t(alignment)))),
+    : data_(static_cast<T*>(
+          detail::allocate(static_cast<std::size_t>(shape.size()) * sizeof(T)))),
       shape_(shape) {
   std::fill_n(data(), size(), T(0));
 }

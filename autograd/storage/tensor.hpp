@@ -1,18 +1,15 @@
 // Tensor: a value that owns dense, row-major, 64-byte-aligned numbers; TensorView: a look at some.
 #pragma once
 
+#include <chainrule/autograd/storage/memory.hpp>
 #include <chainrule/autograd/storage/shape.hpp>
 #include <cstddef>
 #include <initializer_list>
-#include <memory>
 #include <span>
 #include <type_traits>
 #include <vector>
 
 namespace chainrule {
-
-/// Alignment of every buffer that the library makes: one cache line, one AVX-512 register.
-inline constexpr std::size_t alignment = 64;
 
 template <class T>
 class Tensor;
@@ -123,10 +120,7 @@ class Tensor {
   }
 
  private:
-  struct Free {
-    void operator()(T* pointer) const noexcept;
-  };
-  std::unique_ptr<T[], Free> data_;
+  detail::Buffer<T> data_;
   Shape shape_{0};
 };
 

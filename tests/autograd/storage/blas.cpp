@@ -90,6 +90,10 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gemm_agrees_with_loops_in_a_trainers_sizes, T, Sca
     check_gemm<T>(ta, tb, 32, 10, 64, accumulate);
     check_gemm<T>(ta, tb, 1, 64, 785, accumulate);
     check_gemm<T>(ta, tb, 64, 1, 785, accumulate);
+    // By rows, with full and with broken panels; one too wide for it.
+    check_gemm<T>(ta, tb, 25, 64, 785, accumulate);
+    check_gemm<T>(ta, tb, 17, 128, 785, accumulate);
+    check_gemm<T>(ta, tb, 21, 200, 785, accumulate);
   }
 }
 
