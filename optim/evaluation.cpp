@@ -5,6 +5,23 @@
 
 namespace chainrule {
 
+namespace {
+
+/// Without a branch: which logit is the largest is what a branch cannot foresee.
+template <class T>
+std::int64_t first_of_the_largest(const T* z, std::int64_t count) {
+  std::int64_t best = 0;
+  T most = z[0];
+  for (std::int64_t k = 1; k < count; ++k) {
+    const bool more = z[k] > most;
+    best = more ? k : best;
+    most = more ? z[k] : most;
+  }
+  return best;
+}
+
+}  // namespace
+
 template <class T>
 Evaluator<T>::Evaluator(const Classifier<T>& classifier, const Dataset<T>& data, std::int64_t block,
                         SourceLocation location)
@@ -48,9 +65,8 @@ Score Evaluator<T>::operator()() {
     const TensorView<const T> logits = block.plan.value(block.logits);
     const std::int64_t classes = data_->classes();
     for (std::int64_t i = 0; i < block.rows; ++i) {
-      const T* z = logits.data() + i * classes;
-      const std::int64_t best = std::max_element(z, z + classes) - z;
-      correct += best == data_->labels[static_cast<std::size_t>(row + i)];
+      correct += first_of_the_largest(logits.data() + i * classes, classes) ==
+                 data_->labels[static_cast<std::size_t>(row + i)];
     }
     row += block.rows;
   }

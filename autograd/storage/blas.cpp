@@ -61,16 +61,17 @@ bool has_small_kernels() {
 }
 
 // Rows of C to be evaluated at a time. A product that is too large to be small, but is narrow, as a
-// layer's is, is faster as a sequence of small ones: a (32, 785) x (785, 64) by a third
-// (docs/performance.md). Twelve rows, and always a multiple of four: so the kernels are tiled.
+// layer's is, is faster as a sequence of small ones: (32, 785) x (785, 64) by a third, and as much
+// where A, few samples, is transposed, as in the gradient of the weights (docs/performance.md). The
+// kernels are tiled by multiples of four rows, or sixteen.
 std::int64_t panel_rows(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n,
                         std::int64_t k) {
-  if (transpose_a || transpose_b || is_small(m, n, k) || !has_small_kernels() ||
-      openblas_get_num_threads() > 1) {
+  if (transpose_b || is_small(m, n, k) || !has_small_kernels() || openblas_get_num_threads() > 1) {
     return m;
   }
-  const std::int64_t rows = std::min<std::int64_t>(12, small_product / k / n) / 4 * 4;
-  return rows < 8 ? m : rows;
+  const std::int64_t most = small_product / std::max<std::int64_t>(k, 1) / n;
+  if (transpose_a) return k > 64 || most < 16 ? m : std::min<std::int64_t>(48, most) / 16 * 16;
+  return most < 8 ? m : std::min<std::int64_t>(12, most) / 4 * 4;
 }
 
 }  // namespace
@@ -96,10 +97,11 @@ void gemm(bool transpose_a, bool transpose_b, std::int64_t m, std::int64_t n, st
   const bool clear = !accumulate && !is_small(rows, n, k);
   if (clear) std::fill_n(c, m * n, T(0));
   if (k == 0) return;
-  for (std::int64_t row = 0; row < m; row += rows) {  // all at once when A is transposed
+  for (std::int64_t row = 0; row < m; row += rows) {
     gemm_call(transpose_a ? CblasTrans : CblasNoTrans, transpose_b ? CblasTrans : CblasNoTrans,
-              static_cast<int>(std::min(rows, m - row)), in, ik, a + row * k, transpose_a ? im : ik,
-              b, transpose_b ? ik : in, accumulate || clear ? T(1) : T(0), c + row * n, in);
+              static_cast<int>(std::min(rows, m - row)), in, ik, a + row * (transpose_a ? 1 : k),
+              transpose_a ? im : ik, b, transpose_b ? ik : in, accumulate || clear ? T(1) : T(0),
+              c + row * n, in);
   }
 }
 

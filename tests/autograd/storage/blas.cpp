@@ -94,6 +94,9 @@ BOOST_AUTO_TEST_CASE_TEMPLATE(gemm_agrees_with_loops_in_a_trainers_sizes, T, Sca
     check_gemm<T>(ta, tb, 25, 64, 785, accumulate);
     check_gemm<T>(ta, tb, 17, 128, 785, accumulate);
     check_gemm<T>(ta, tb, 21, 200, 785, accumulate);
+    check_gemm<T>(ta, tb, 785, 128, 33, accumulate);
+    check_gemm<T>(ta, tb, 100, 300, 64, accumulate);
+    check_gemm<T>(ta, tb, 300, 64, 65, accumulate);
   }
 }
 
