@@ -1,5 +1,7 @@
 #include "experiment.hpp"
 
+#include <chainrule/autograd/storage/subnormals.hpp>
+
 #include <fmt/format.h>
 
 namespace protocol {
@@ -60,6 +62,7 @@ Outcome train(const Experiment& experiment, Mlp<T>& model, const Dataset<T>& tra
       .patience = experiment.patience,
       .shuffle = experiment.shuffle ? Shuffle::yes : Shuffle::no,
       .seed = experiment.seed};
+  const FlushSubnormals flush;  // U(-1, 1) weights saturate: in float their derivatives get there
   auto result = chainrule::train<T>(model, train_set, validation_set, options, progress, {});
   return {std::move(result.history),
           result.steps,
