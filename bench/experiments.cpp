@@ -71,7 +71,8 @@ double since(Clock::time_point start) {
 template <class T>
 void run(const std::string& directory, std::int64_t epochs, int thread_count) {
   const Mnist mnist = read_mnist(directory);
-  const LabelledImages images = mnist.train.head(20000);
+  const LabelledImages images =
+      mnist.train.head(std::min<std::int64_t>(20000, mnist.train.images.count));
   const PixelStatistics pixels = pixel_statistics(images.images);
   const auto train_set = make_dataset<T>(images, pixels, BiasColumn::yes);
   const auto validation_set = make_dataset<T>(mnist.validation, pixels, BiasColumn::yes);

@@ -30,14 +30,14 @@ def read_idx(directory, name):
 
 
 def load(directory):
-    x = read_idx(directory, "train-images-idx3-ubyte")[:20000].reshape(20000, -1)
+    x = read_idx(directory, "train-images-idx3-ubyte")[:20000]
     y = read_idx(directory, "train-labels-idx1-ubyte")[:20000]
-    xv = read_idx(directory, "t10k-images-idx3-ubyte").reshape(10000, -1)
+    xv = read_idx(directory, "t10k-images-idx3-ubyte")
     yv = read_idx(directory, "t10k-labels-idx1-ubyte")
     mean, deviation = x.mean(), x.std()
 
     def prepare(images):
-        rows = (images - mean) / deviation
+        rows = ((images - mean) / deviation).reshape(len(images), -1)
         return np.hstack([rows, np.ones((len(rows), 1))])
 
     return prepare(x), np.eye(10)[y], y, prepare(xv), np.eye(10)[yv], yv
