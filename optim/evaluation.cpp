@@ -30,22 +30,22 @@ Evaluator<T>::Evaluator(const Classifier<T>& classifier, const Dataset<T>& data,
   detail::expect_complete("Evaluator", "data", data, location);
   if (block < 1) throw UsageError("Evaluator", "blocks of less than one row", location);
   const std::int64_t rows = std::min(block, data.size());
-  blocks_.push_back(make_block(classifier, rows));
+  blocks_.push_back(make_block(classifier, rows, location));
   if (const std::int64_t rest = data.size() % rows) {
-    blocks_.push_back(make_block(classifier, rest));
+    blocks_.push_back(make_block(classifier, rest, location));
   }
 }
 
 template <class T>
 typename Evaluator<T>::Block Evaluator<T>::make_block(const Classifier<T>& classifier,
-                                                      std::int64_t rows) {
+                                                      std::int64_t rows, SourceLocation location) {
   Tape<T> tape;
   Block block;
   block.rows = rows;
   block.x = tape.input(TensorView<const T>(data_->x.data(), {rows, data_->inputs()}));
   block.y = tape.input(TensorView<const T>(data_->y.data(), {rows, data_->classes()}));
   block.logits = classifier.logits(tape, block.x);
-  block.loss = softmax_cross_entropy(block.logits, block.y);
+  block.loss = softmax_cross_entropy(block.logits, block.y, location);
   block.plan = plan({block.logits, block.loss});
   return block;
 }

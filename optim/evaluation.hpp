@@ -19,10 +19,18 @@ struct Classifier {
   /// outlive this.
   Classifier(std::function<Var<T>(Tape<T>&, Var<T>)> record, Parameters<T>& block)
       : logits(std::move(record)), parameters(&block) {}
-  /// A model that is called as model(tape, x) and has parameters(); it must outlive this.
+  /// A model that is called as model(tape, x), or model(tape, x, location), and has parameters();
+  /// it must outlive this. What does not fit the model is reported at the caller's line.
   template <class Model>
-  requires(!std::is_same_v<std::remove_const_t<Model>, Classifier>) Classifier(Model& model)
-      : logits([&model](Tape<T>& tape, Var<T> x) { return model(tape, x); }),
+  requires(!std::is_same_v<std::remove_const_t<Model>, Classifier>)
+      Classifier(Model& model, SourceLocation location = SourceLocation::current())
+      : logits([&model, location](Tape<T>& tape, Var<T> x) {
+          if constexpr (requires { model(tape, x, location); }) {
+            return model(tape, x, location);
+          } else {
+            return model(tape, x);
+          }
+        }),
         parameters(&model.parameters()) {}
 };
 
@@ -38,11 +46,16 @@ struct Score {
 template <class T>
 class Evaluator {
  public:
+  /// Rows of a block, where it is not said.
+  static constexpr std::int64_t usual_block = 200;
+
   /// The data set and the model must outlive the evaluator. Throws UsageError for an empty data
-  /// set, ShapeError for one with fewer targets or labels than rows.
-  Evaluator(const Classifier<T>& classifier, const Dataset<T>& data, std::int64_t block = 200,
-            SourceLocation location = SourceLocation::current());
-  Evaluator(const Classifier<T>&, Dataset<T>&&, std::int64_t = 200, SourceLocation = {}) = delete;
+  /// set, ShapeError for one with fewer targets or labels than rows, or that does not fit the
+  /// model.
+  Evaluator(const Classifier<T>& classifier, const Dataset<T>& data,
+            std::int64_t block = usual_block, SourceLocation location = SourceLocation::current());
+  Evaluator(const Classifier<T>&, Dataset<T>&&, std::int64_t = usual_block,
+            SourceLocation = {}) = delete;
 
   /// The score at the parameters as they are now.
   Score operator()();
@@ -53,7 +66,7 @@ class Evaluator {
     Var<T> x, y, logits, loss;
     Plan<T> plan;
   };
-  Block make_block(const Classifier<T>& classifier, std::int64_t rows);
+  Block make_block(const Classifier<T>& classifier, std::int64_t rows, SourceLocation location);
 
   const Dataset<T>* data_;
   std::vector<Block> blocks_;  // the full one, then a shorter one where there is one

@@ -18,7 +18,7 @@ typename TrainingStep<T>::Recorded TrainingStep<T>::record(TensorView<const T> x
   Recorded step;
   step.x = tape.input(x);
   step.y = tape.input(y);
-  step.loss = softmax_cross_entropy(classifier_.logits(tape, step.x), step.y);
+  step.loss = softmax_cross_entropy(classifier_.logits(tape, step.x), step.y, location_);
   Parameters<T>& parameters = *classifier_.parameters;
   std::vector<Var<T>> leaves;
   for (std::size_t i = 0; i < parameters.size(); ++i)
@@ -86,8 +86,10 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Da
   Parameters<T>& parameters = *classifier.parameters;
   Batches<T> batches(train_set, options.batch_size, options.seed, options.shuffle,
                      options.last_batch, location);
-  TrainingStep<T> training_step(classifier);
-  Evaluator<T> on_train(classifier, train_set), on_validation(classifier, validation_set);
+  TrainingStep<T> training_step(classifier, location);
+  constexpr std::int64_t block = Evaluator<T>::usual_block;
+  Evaluator<T> on_train(classifier, train_set, block, location),
+      on_validation(classifier, validation_set, block, location);
   EarlyStopping stopping(std::max<std::int64_t>(options.patience, 1), location);
 
   const std::int64_t per_epoch = batches.per_epoch();
@@ -202,7 +204,7 @@ std::function<void(const Progress&)> progress_line(std::FILE* stream) {
         stream,
         "{}epoch {:>3}/{}  step {:>6}  train {:.4f} ({:.2f} %)  validation {:.4f} ({:.2f} %)  "
         "best {:.4f}, {} validations ago{}",
-        terminal ? "\r" : "", p.epoch, p.epochs, p.step, p.latest.train.loss,
+        terminal ? "\r" : "", p.epoch, p.epochs, p.latest.step, p.latest.train.loss,
         100 * p.latest.train.accuracy, p.latest.validation.loss, 100 * p.latest.validation.accuracy,
         p.best_validation_loss, p.since_best, terminal && !last ? "\033[K" : "\n");
     std::fflush(stream);

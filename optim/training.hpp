@@ -19,9 +19,13 @@ namespace chainrule {
 template <class T>
 class TrainingStep {
  public:
-  /// The classifier's model must outlive the step.
-  explicit TrainingStep(Classifier<T> classifier) : classifier_(std::move(classifier)) {}
-  /// The mean loss of the batch x (B, I), y (B, K), whose memory is read in place.
+  /// The classifier's model must outlive the step. `location` is where targets that do not fit the
+  /// logits are reported.
+  explicit TrainingStep(Classifier<T> classifier,
+                        SourceLocation location = SourceLocation::current())
+      : classifier_(std::move(classifier)), location_(location) {}
+  /// The mean loss of the batch x (B, I), y (B, K), whose memory is read in place. Throws
+  /// ShapeError where they do not fit the model.
   T operator()(TensorView<const T> x, TensorView<const T> y);
 
  private:
@@ -32,6 +36,7 @@ class TrainingStep {
   Recorded record(TensorView<const T> x, TensorView<const T> y);
 
   Classifier<T> classifier_;
+  SourceLocation location_;
   std::map<std::int64_t, Recorded> by_rows_;
 };
 
@@ -69,9 +74,9 @@ struct History {
   std::vector<Validation> validations;  ///< in order
 };
 
-/// Where a run stands, for progress lines; valid during the call.
+/// Where a run stands, for progress lines; valid during the call. `latest.step` counts from 0.
 struct Progress {
-  std::int64_t step;            ///< steps done
+  std::int64_t step;            ///< steps done: latest.step + 1
   std::int64_t steps;           ///< at most
   std::int64_t epoch;           ///< from 0
   std::int64_t epochs;          ///< at most
@@ -115,7 +120,7 @@ TrainingResult<T> train(Classifier<T> classifier, Optimizer<T> optimizer,
                         SourceLocation location = SourceLocation::current());
 
 /// A progress callback that keeps one line up to date on a terminal, and writes a line per tenth of
-/// the run elsewhere.
+/// the run elsewhere. Epochs and steps count from 0, as in the history.
 std::function<void(const Progress&)> progress_line(std::FILE* stream);
 
 extern template class TrainingStep<float>;

@@ -248,3 +248,23 @@ BOOST_AUTO_TEST_CASE(data_with_fewer_labels_or_targets_than_rows_is_refused) {
                           "[Evaluator] the data set has inputs (20, 3)");
   BOOST_TEST(support::same_bits(model.parameters().values(), before));
 }
+
+BOOST_AUTO_TEST_CASE(what_does_not_fit_the_model_is_reported_where_train_is_called) {
+  const Dataset<double> right = clouds<double>(20, 1);
+  Dataset<double> wide = right, more_classes = right;
+  wide.x = Tensor<double>({20, 4});
+  more_classes.y = Tensor<double>({20, 4});
+  Mlp<double> model(small);
+  using support::check_error;
+  const std::string inputs = "[Mlp] input (";
+  const TrainingOptions options{.batch_size = 8, .epochs = 1};
+  check_error<ShapeError>([&] { train<double>(model, wide, right, options); }, inputs);
+  check_error<ShapeError>([&] { train<double>(model, right, wide, options); }, inputs);
+  check_error<ShapeError>([&] { Evaluator<double>(model, wide); }, inputs);
+  const std::string targets = "[softmax_cross_entropy]";
+  check_error<ShapeError>([&] { train<double>(model, more_classes, right, options); }, targets);
+  check_error<ShapeError>([&] { train<double>(model, right, more_classes, options); }, targets);
+  check_error<ShapeError>([&] { Evaluator<double>(model, more_classes); }, targets);
+  check_error<ShapeError>(
+      [&] { TrainingStep<double>(Classifier<double>(model))(right.x, more_classes.y); }, targets);
+}
