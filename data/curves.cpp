@@ -118,6 +118,9 @@ std::string panel_text(const Panel& panel, std::string_view data, std::size_t bl
   text += panel.y_range
               ? fmt::format("set yrange [{}:{}]\n", panel.y_range->low, panel.y_range->high)
               : std::string("set autoscale y\n");
+  // Few points are shown as points too, in all lines or in none; a line of one would be invisible.
+  const bool few = std::all_of(panel.lines.begin(), panel.lines.end(),
+                               [](const Line& line) { return line.x.size() <= 40; });
   std::string bands, lines;
   for (const Line& line : panel.lines) {
     const std::size_t index = static_cast<std::size_t>(&line - panel.lines.data());
@@ -125,11 +128,10 @@ std::string panel_text(const Panel& panel, std::string_view data, std::size_t bl
     const auto source = fmt::format("{} index {}", data, block + index);
     if (!line.spread.empty()) {
       bands +=
-          fmt::format("  {} using 1:($2-$3):($2+$3) with filledcurves lc rgb '{}' notitle, \\\n",
-                      source, colour);
+          fmt::format("  {} using 1:{}:($2+$3) with filledcurves lc rgb '{}' notitle, \\\n", source,
+                      panel.log_scale ? "($2>0 ? $2/(1+$3/$2) : NaN)" : "($2-$3)", colour);
     }
-    // A few points are shown as points too: a line of one point would be invisible.
-    const auto style = line.x.size() <= 40 ? "linespoints pt 7 ps 0.5" : "lines";
+    const auto style = few || line.x.size() == 1 ? "linespoints pt 7 ps 0.5" : "lines";
     lines += fmt::format("{}  {} using 1:2 with {} lw 2 dt {} lc rgb '{}' title {}",
                          lines.empty() ? "" : ", \\\n", source, style,
                          index / std::size(colours) + 1, colour, gnuplot_string(line.name));

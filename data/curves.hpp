@@ -10,7 +10,9 @@
 namespace chainrule {
 
 /// Points (x_i, y_i) joined by straight lines; NaN leaves a gap. A `spread` that is not empty draws
-/// the band y_i - spread_i to y_i + spread_i behind the line.
+/// the band y_i - spread_i to y_i + spread_i behind the line. On a logarithmic axis it reaches as
+/// far down as up, from y_i / f to y_i f with f = 1 + spread_i / y_i: y_i - spread_i, which is
+/// almost that where the spread is small, has no place there when it is not positive.
 struct Line {
   std::string name;                 ///< in the key
   std::vector<double> x;            ///< where the points stand

@@ -142,6 +142,52 @@ BOOST_AUTO_TEST_CASE(ranges_and_rows) {
   }
 }
 
+BOOST_AUTO_TEST_CASE(points_are_shown_in_all_lines_of_a_panel_or_in_none) {
+  const auto points = [&](std::vector<std::size_t> sizes) {
+    Panel panel{"y", false, {}};
+    for (const std::size_t size : sizes) {
+      panel.lines.push_back({"line", std::vector<double>(size, 1), std::vector<double>(size, 2)});
+    }
+    const Path nowhere(path());
+    const auto script = read(write_curves(*this / "c", {"points", "x", {panel}}).script);
+    std::size_t count = 0;
+    for (auto at = script.find("linespoints"); at != std::string::npos;
+         at = script.find("linespoints", at + 1)) {
+      ++count;
+    }
+    return count / 2;  // the script draws twice: SVG and PNG
+  };
+  BOOST_TEST(points({40, 3}) == 2u);
+  BOOST_TEST(points({41, 3}) == 0u);
+  BOOST_TEST(points({41, 1}) == 1u);  // which would be invisible
+}
+
+BOOST_AUTO_TEST_CASE(bands_on_a_logarithmic_axis_have_no_holes) {
+  Line line{"loss", {1, 2, 3, 4, 5}, {1, 0.1, 1, 0.2, 1}, {0.5, 0.2, 0.5, 0.2, 0.5}};
+  for (const bool log_scale : {true, false}) {
+    const auto written = write_curves(*this / "c", {"bands", "x", {{"y", log_scale, {line}}}});
+    const auto script = read(written.script);
+    BOOST_TEST((script.find("using 1:($2-$3):($2+$3)") != std::string::npos) == !log_scale);
+    if (!has_gnuplot()) continue;
+    BOOST_REQUIRE(written.drawn());
+    const auto svg = read(written.svg);
+    std::size_t polygons = 0;
+    for (auto at = svg.find("<polygon"); at != std::string::npos; at = svg.find("<polygon", at + 1))
+      ++polygons;
+    BOOST_TEST(polygons == 1u);
+  }
+  if (!has_gnuplot()) return;
+  // The lower edge, as gnuplot computes it: the point 0.1 with spread 0.2 stands at 0.1 / 3.
+  write_curves(*this / "c", {"bands", "x", {{"y", true, {line}}}});
+  auto script = read(*this / "c.gp");
+  const auto from = script.find("using 1:") + 8, to = script.find(":($2+$3)");
+  BOOST_REQUIRE(to != std::string::npos);
+  write(*this / "t.gp",
+        "set table 't'\nplot './c.dat' index 0 using 1:" + script.substr(from, to - from) + "\n");
+  BOOST_REQUIRE(std::system(("cd '" + path().string() + "' && gnuplot t.gp").c_str()) == 0);
+  BOOST_TEST(read(*this / "t").find("0.0333333") != std::string::npos, read(*this / "t"));
+}
+
 BOOST_AUTO_TEST_CASE(rejects_what_is_no_curve) {
   const auto stem = *this / "c";
   BOOST_CHECK_EXCEPTION(write_curves(stem, {"title", "x", {}}), UsageError,
