@@ -47,6 +47,15 @@ CLI::Option* add_number(CLI::App& app, const std::string& flag, double& target,
       help);
 }
 
+CLI::Option* add_data(CLI::App& app, std::optional<std::string>& target) {
+  return app
+      .add_option("--data", target,
+                  "directory of MNIST's four IDX files, plain or .gz. Without it:\n"
+                  "$CHAINRULE_DATA, or else synthetic digits")
+      ->option_text("DIR")
+      ->envname("CHAINRULE_DATA");
+}
+
 std::optional<int> parse(CLI::App& app, int argc, char** argv, const std::function<void()>& check) {
   try {
     app.parse(argc, argv);

@@ -66,6 +66,11 @@ CLI::Option* add_number(CLI::App& app, const std::string& flag, double& target,
                         std::function<bool(double)> holds, const std::string& expected,
                         const std::string& help);
 
+/// --data DIR: the directory of MNIST's four files. Where it is not given, $CHAINRULE_DATA is
+/// taken, unless that is empty; where there is neither, `target` stays empty, and the program draws
+/// synthetic digits.
+CLI::Option* add_data(CLI::App& app, std::optional<std::string>& target);
+
 /// Counts of images, steps and epochs may not be larger.
 constexpr std::uint64_t most_images = 100'000'000, most_epochs = 1'000'000;
 

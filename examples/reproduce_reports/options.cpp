@@ -39,9 +39,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.set_version_flag("--version", CHAINRULE_VERSION);
   app.option_defaults()->take_last();
 
-  app.add_option("--data", options.data,
-                 "directory of MNIST's four IDX files, plain or .gz [synthetic digits]")
-      ->option_text("DIR");
+  protocol::add_data(app, options.data);
   app.add_option("--out", options.out, "where everything is written")
       ->option_text("DIR")
       ->required();
@@ -84,7 +82,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
                                         fmt::format("'{}': expected full|sampled", text));
            }
          },
-         "weights that R13 tests: every one, or a sample [full; sampled without --data]")
+         "weights that R13 tests: every one, or a sample [full; sampled on synthetic digits]")
       ->option_text("full|sampled");
   app.add_flag("--resume", options.resume, "takes the runs that are in --out already from there");
 

@@ -9,7 +9,6 @@
 #include <chainrule/data/idx.hpp>
 #include <chainrule/optim/training.hpp>
 #include <cstdio>
-#include <cstdlib>
 
 #include "../protocol/options.hpp"
 #include "../protocol/output.hpp"
@@ -28,9 +27,6 @@ constexpr std::int64_t synthetic_train = 20000, synthetic_validation = 10000;
 
 Mnist load_images(const Options& options) {
   if (options.data) return read_mnist(*options.data);
-  if (const char* directory = std::getenv("CHAINRULE_DATA"); directory && *directory) {
-    return read_mnist(directory);
-  }
   return synthetic_mnist(std::max(synthetic_train, options.train_size), synthetic_validation,
                          options.experiment.seed);
 }
@@ -53,8 +49,8 @@ void print_scores(std::FILE* text, const protocol::Outcome& run) {
     fmt::print(text, "{:<28} {:>10.4f} {:>10.4f} {:>12.4f} {:>12.4f}\n", name, v.train.loss,
                v.train.accuracy, v.validation.loss, v.validation.accuracy);
   };
-  row(fmt::format("at the stop, {} steps", run.at_stop.step + 1), run.at_stop);
-  row(fmt::format("at the best, {} steps", run.at_best.step + 1), run.at_best);
+  row(fmt::format("at the stop, step {}", run.at_stop.step), run.at_stop);
+  row(fmt::format("at the best, step {}", run.at_best.step), run.at_best);
   fmt::print(text, "\n{} after {} steps in {:.1f} s\n",
              run.stopped_early     ? fmt::format("stopped early in epoch {}", run.stop_epoch)
              : run.stop_epoch == 1 ? std::string("ran the one epoch")

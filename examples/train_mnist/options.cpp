@@ -52,10 +52,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   app.set_version_flag("--version", CHAINRULE_VERSION);
   app.option_defaults()->take_last();
 
-  app.add_option("--data", options.data,
-                 "directory of the four IDX files, plain or .gz. Without it: $CHAINRULE_DATA, or\n"
-                 "else synthetic digits")
-      ->option_text("DIR");
+  protocol::add_data(app, options.data);
   app.add_option_function<std::string>(
          "--hidden", [&](const std::string& text) { experiment.hidden = parse_hidden(text); },
          "units of each hidden layer [64]")
@@ -98,7 +95,8 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   protocol::add_choice(
       app, "--check", options.check, checks,
       "entries for finite differences: 120 of each tensor, all, or no check [sampled]");
-  app.add_option("--out", options.out, "writes history.csv, run.json and the curves there")
+  app.add_option("--out", options.out,
+                 "writes history.csv, run.json and the curves there; epochs and steps count from 0")
       ->option_text("DIR");
   app.add_flag("--json", options.json,
                "one JSON object on standard output, all else on standard error");

@@ -12,7 +12,7 @@ namespace train_mnist {
 enum class Check { sampled, full, off };
 
 struct Options {
-  std::optional<std::string> data;  // a directory with the four IDX files
+  std::optional<std::string> data;  // a directory with the four IDX files; else synthetic digits
   protocol::Experiment experiment;
   std::int64_t train_size = 20000;
   int threads = 1;

@@ -194,10 +194,19 @@ BOOST_AUTO_TEST_CASE(out_gets_history_run_and_curves) {
   BOOST_TEST_REQUIRE(outcome.status == 0, outcome.err);
   const auto json = nlohmann::json::parse(read(out / "run.json"));
   BOOST_TEST(json["steps"] == 10);
+  // Steps count from 0 everywhere: in the lines, in the table, in JSON and in the history.
+  BOOST_TEST(json["at_stop"]["step"] == 9);
+  for (const char* line : {"\nepoch   0/1  step      0  ", "\nepoch   0/1  step      9  ",
+                           "\nat the stop, step 9  "}) {
+    BOOST_TEST(outcome.out.find(line) != std::string::npos, outcome.out);
+  }
+  BOOST_TEST(outcome.out.find("step     10 ") == std::string::npos, outcome.out);
   const std::string history = read(out / "history.csv");
   BOOST_TEST(history.substr(0, history.find_first_of("\r\n")) ==
              "step,epoch,train_loss,train_accuracy,validation_loss,validation_accuracy");
   BOOST_TEST(std::count(history.begin(), history.end(), '\n') == 7);  // steps 0, 2, ..., 8, and 9
+  BOOST_TEST(history.find("\n0,0,") != std::string::npos, history);
+  BOOST_TEST(history.find("\n9,") != std::string::npos, history);
   const std::string batch_loss = read(out / "batch_loss.csv");
   BOOST_TEST(std::count(batch_loss.begin(), batch_loss.end(), '\n') == 11);
   BOOST_TEST(fs::exists(out / "curves.gp"));
