@@ -23,7 +23,7 @@ struct Shown {
   std::string system, name;
 };
 
-constexpr std::size_t most_points = 60;  // of a line; more are no longer seen
+constexpr std::size_t most_points = 100;  // of a line, or a few more; others are no longer seen
 
 std::vector<const Run*> runs_of(const Results& results, const std::string& system) {
   std::vector<const Run*> runs;
@@ -33,21 +33,34 @@ std::vector<const Run*> runs_of(const Results& results, const std::string& syste
   return runs;
 }
 
-/// The points that are drawn: about evenly spaced, the first and the last among them.
-std::vector<std::size_t> thinned(std::size_t count) {
-  const std::size_t shown = std::min(count, most_points);
+/// Of how many validations one is drawn: the same in all lines of a figure, so that they are
+/// compared at the same steps, whatever the length of each.
+std::size_t stride_of(const Results& results, const std::vector<Shown>& shown) {
+  std::size_t longest = 1;
+  for (const Shown& s : shown) {
+    for (const Run* run : runs_of(results, s.system)) {
+      longest = std::max(longest, run->curve.size());
+    }
+  }
+  return (longest + most_points - 1) / most_points;
+}
+
+/// The points that are drawn: all of the first epoch, which is steep, then every `stride`th, and
+/// the last.
+std::vector<std::size_t> thinned(std::size_t count, std::size_t stride) {
+  constexpr std::size_t an_epoch = 5;
   std::vector<std::size_t> indices;
-  for (std::size_t i = 0; i < shown; ++i) {
-    indices.push_back(shown == 1 ? 0 : i * (count - 1) / (shown - 1));
+  for (std::size_t i = 0; i < count; ++i) {
+    if (i < an_epoch || i % stride == 0 || i + 1 == count) indices.push_back(i);
   }
   return indices;
 }
 
 /// The batch loss of the first seed: mean and spread over ten steps.
-Line batch_line(const Results& results, const Shown& shown) {
+Line batch_line(const Results& results, const Shown& shown, std::size_t stride) {
   Line line{shown.name, {}, {}};
   const auto runs = runs_of(results, shown.system);
-  for (const std::size_t i : thinned(runs.front()->curve.size())) {
+  for (const std::size_t i : thinned(runs.front()->curve.size(), stride)) {
     const Point& point = runs.front()->curve[i];
     line.x.push_back(static_cast<double>(point.scores.step));
     line.y.push_back(point.batch_mean);
@@ -57,12 +70,13 @@ Line batch_line(const Results& results, const Shown& shown) {
 }
 
 /// Mean and spread of a score over the seeds, up to where the first of them stops.
-Line score_line(const Results& results, const Shown& shown, double (*score)(const Validation&)) {
+Line score_line(const Results& results, const Shown& shown, std::size_t stride,
+                double (*score)(const Validation&)) {
   Line line{shown.name, {}, {}};
   const auto runs = runs_of(results, shown.system);
   std::size_t length = std::numeric_limits<std::size_t>::max();
   for (const Run* run : runs) length = std::min(length, run->curve.size());
-  for (const std::size_t i : thinned(length)) {
+  for (const std::size_t i : thinned(length, stride)) {
     std::vector<double> values;
     values.reserve(runs.size());
     for (const Run* run : runs) values.push_back(score(run->curve[i].scores));
@@ -98,6 +112,26 @@ Range loss_range(const std::vector<Line>& lines) {
   return {std::floor(20 * lowest - .5) / 20, 2 * last};
 }
 
+/// For a logarithmic axis: from the lowest to the highest of lines and bands, out to the next 1, 2
+/// or 5 of a decade.
+Range log_range(const std::vector<Line>& lines) {
+  double low = HUGE_VAL, high = 0;
+  for (const Line& line : lines) {
+    for (std::size_t i = 0; i < line.y.size(); ++i) {
+      const double y = line.y[i], spread = line.spread.empty() ? 0 : line.spread[i];
+      if (!(y > 0)) continue;
+      low = std::min(low, y / (1 + spread / y));
+      high = std::max(high, y + spread);
+    }
+  }
+  if (!(low <= high)) return {.1, 1};  // nothing that such an axis could show
+  const double below = std::pow(10, std::floor(std::log10(low)));
+  const double above = std::pow(10, std::floor(std::log10(high)));
+  low = low >= 5 * below ? 5 * below : low >= 2 * below ? 2 * below : below;
+  high = high < 2 * above ? 2 * above : high < 5 * above ? 5 * above : 10 * above;
+  return {low, high};
+}
+
 /// The four panels of every comparison; nothing where fewer than two systems were run.
 std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& all) {
   std::vector<Shown> shown;
@@ -105,16 +139,18 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
     if (!runs_of(results, s.system).empty()) shown.push_back(s);
   }
   if (shown.size() < 2) return {};
-  std::vector<Panel> panels{{"training loss of the batches", true, {}},
+  const std::size_t stride = stride_of(results, shown);
+  std::vector<Panel> panels{{"training loss of ten batches", true, {}},
                             {"validation loss", false, {}},
                             {"training accuracy", false, {}},
                             {"validation accuracy", false, {}}};
   for (const Shown& s : shown) {
-    panels[0].lines.push_back(batch_line(results, s));
-    panels[1].lines.push_back(score_line(results, s, validation_loss));
-    panels[2].lines.push_back(score_line(results, s, train_accuracy));
-    panels[3].lines.push_back(score_line(results, s, validation_accuracy));
+    panels[0].lines.push_back(batch_line(results, s, stride));
+    panels[1].lines.push_back(score_line(results, s, stride, validation_loss));
+    panels[2].lines.push_back(score_line(results, s, stride, train_accuracy));
+    panels[3].lines.push_back(score_line(results, s, stride, validation_accuracy));
   }
+  panels[0].y_range = log_range(panels[0].lines);
   panels[1].y_range = loss_range(panels[1].lines);
   for (const std::size_t accuracies : {2, 3}) {
     panels[accuracies].y_range = accuracy_range(panels[accuracies].lines);
@@ -125,14 +161,17 @@ std::vector<Panel> comparison(const Results& results, const std::vector<Shown>& 
 /// Training and validation of one system.
 std::vector<Panel> both_sets(const Results& results, const std::string& system) {
   if (runs_of(results, system).empty()) return {};
+  const Shown training{system, "training"}, validation{system, "validation"};
+  const std::size_t stride = stride_of(results, {training});
   std::vector<Panel> panels{{"loss",
                              true,
-                             {score_line(results, {system, "training"}, train_loss),
-                              score_line(results, {system, "validation"}, validation_loss)}},
+                             {score_line(results, training, stride, train_loss),
+                              score_line(results, validation, stride, validation_loss)}},
                             {"accuracy",
                              false,
-                             {score_line(results, {system, "training"}, train_accuracy),
-                              score_line(results, {system, "validation"}, validation_accuracy)}}};
+                             {score_line(results, training, stride, train_accuracy),
+                              score_line(results, validation, stride, validation_accuracy)}}};
+  panels[0].y_range = log_range(panels[0].lines);
   panels[1].y_range = accuracy_range(panels[1].lines);
   return panels;
 }
@@ -208,6 +247,9 @@ std::vector<Panel> delta_panels(const Options& options, const Data& data, const 
   std::vector<Panel> panels{start};
   if (!trained.empty()) {
     stop.lines.push_back(line_of("R11", trained));
+    // A decade more each way, so that what hardly changes looks like it.
+    const Range close = log_range(stop.lines);
+    stop.y_range = Range{close.low / 10, close.high * 10};
     panels.push_back(stop);
   }
   return panels;
@@ -219,9 +261,12 @@ std::vector<Figure> draw_figures(const Options& options, const Data& data, const
   const std::filesystem::path folder = std::filesystem::path(options.out) / "figures";
   protocol::prepare_directory(folder, "reproduce_reports");
   std::vector<Figure> figures;
-  const auto draw = [&](const std::string& name, const std::string& caption,
-                        const std::string& x_label, std::vector<Panel> panels) {
+  // `of_data`: whether it depends on the images.
+  const auto draw = [&](const std::string& name, const std::string& text,
+                        const std::string& x_label, std::vector<Panel> panels,
+                        bool of_data = true) {
     if (panels.empty()) return;
+    const std::string caption = text + (of_data && data.synthetic ? " (synthetic digits)" : "");
     const CurvesWritten written =
         write_curves(folder / name, {caption, x_label, std::move(panels), 2});
     figures.push_back({name, caption, written.drawn(), written.message});
@@ -231,7 +276,8 @@ std::vector<Figure> draw_figures(const Options& options, const Data& data, const
     draw(name, caption, "training step", comparison(results, shown));
   };
   draw("start", "R1, the starting point", "training step", both_sets(results, "R1"));
-  compare("shuffling", "R1 and R2: with and without shuffling",
+  compare("shuffling",
+          "R1 and R2: with and without shuffling (then the same batches come in every epoch)",
           {{"R1", "R1 shuffled"}, {"R2", "R2 not shuffled"}});
   compare("tricks_sigmoid_first", "Tricks added one by one: sigmoid, weights, momentum (000, 001)",
           {{"R1", "R1 none"},
@@ -267,7 +313,8 @@ std::vector<Figure> draw_figures(const Options& options, const Data& data, const
            {"R11", "R11 ten of 64"}});
   compare("early_stopping", "R7 with and without early stopping",
           {{"R14", "R14 without"}, {"R7", "R7 with"}});
-  draw("activations", "The two activations and their derivatives, by the tape", "z", activations());
+  draw("activations", "The two activations and their derivatives, by the tape", "z", activations(),
+       false);
   draw("deltas", "Ten hidden layers of 64: the size of the deltas by depth", "layer",
        delta_panels(options, data, results));
   return figures;

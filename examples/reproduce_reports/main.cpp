@@ -22,10 +22,10 @@ const std::string program = "reproduce_reports";
 
 int run_main(const Options& options) {
   blas::set_threads(1);  // the experiments run side by side
-  protocol::prepare_directory(options.out, program);
+  if (!options.report_only) protocol::prepare_directory(options.out, program);
   const Data data = load_data(options);
   const std::vector<System> systems = all_systems();
-  fmt::print("{}\n", header(options, data));
+  if (!options.report_only) fmt::print("{}\n", header(options, data));
   std::fflush(stdout);
   const Results results = run_all(options, data, systems);
   write_results(options, data, results);

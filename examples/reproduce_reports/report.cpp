@@ -187,7 +187,7 @@ std::string contradictions(const std::vector<Claim>& claims) {
   return text.empty() ? "" : "\nWhere the reports contradict each other:\n\n" + text;
 }
 
-std::string early_stopping(const Results& results) {
+std::string early_stopping(const Data& data, const Results& results) {
   const auto with = per_seed(results, "R7", cpu_seconds),
              without = per_seed(results, "R14", cpu_seconds);
   if (with.empty() || without.empty()) return "";
@@ -205,10 +205,11 @@ std::string early_stopping(const Results& results) {
       "## R14: early stopping\n\n"
       "| R7 | seconds | of CPU | stop epoch | best validation loss | accuracy there | validation "
       "loss at the stop | accuracy at the stop |\n|---|---|---|---|---|---|---|---|\n{}{}\n"
-      "Early stopping saves {:.0f} % of the CPU time. 004 publishes 342.85 s without and 132.17 s "
-      "with it: 61 %.\n\n",
+      "Early stopping saves {:.0f} % of the CPU time.{}\n\n",
       row("with", "R7"), row("without", "R14"),
-      100 * (1 - summarise(with).mean / summarise(without).mean));
+      100 * (1 - summarise(with).mean / summarise(without).mean),
+      data.synthetic ? " What 004 publishes is of MNIST, and not to be compared."
+                     : " 004 publishes 342.85 s without and 132.17 s with it: 61 %.");
 }
 
 std::string gradient_tests(const Results& results) {
@@ -245,10 +246,12 @@ std::string statistics_section(const Data& data) {
   return fmt::format(
       "## R15: data set statistics\n\n"
       "| | mean | deviation |\n|---|---|---|\n"
-      "| ours, the first {} training images | {:.14f} | {:.14f} |\n"
-      "| 001 | 33.55 | 78.88 |\n"
-      "| 002 | 33.55274553571429 | 78.87550070784701 |\n\n",
-      data.train.images.count, data.statistics.mean, data.statistics.deviation);
+      "| ours, the first {} {} | {:.14f} | {:.14f} |\n"
+      "| 001{} | 33.55 | 78.88 |\n"
+      "| 002{} | 33.55274553571429 | 78.87550070784701 |\n\n",
+      data.train.images.count, data.synthetic ? "synthetic digits" : "training images",
+      data.statistics.mean, data.statistics.deviation, data.synthetic ? ", MNIST" : "",
+      data.synthetic ? ", MNIST" : "");
 }
 
 std::string counts_section() {
@@ -298,7 +301,11 @@ std::string figures_section(const std::vector<Figure>& figures) {
   std::string text =
       "## R17: figures\n\nTraining loss: mean and spread over 10 steps of seed 0; the other "
       "curves: "
-      "mean and spread over the seeds, up to where the first of them stops.\n\n";
+      "mean and spread over the seeds, up to where the first of them stops. On a logarithmic axis "
+      "a "
+      "band reaches as far down as up, from mean / f to mean * f with f = 1 + spread / mean: mean "
+      "- "
+      "spread is not always positive. All lines of a figure are drawn at the same steps.\n\n";
   for (const Figure& figure : figures) {
     if (figure.drawn) {
       text += fmt::format("![{0}](figures/{1}.svg)\n\n", figure.caption, figure.name);
@@ -319,11 +326,13 @@ std::string write_report(const Options& options, const Data& data,
   std::string text =
       fmt::format("# The reports, reproduced\n\n```text\n{}```\n\n", header(options, data));
   text += fmt::format(
-      "{} seed{} a system. What the reports call the validation set is MNIST's test set, and early "
+      "{} seed{} a system{}. What the reports call the validation set is MNIST's test set, and "
+      "early "
       "stopping has seen it{}. Figures are mean ± standard deviation over the seeds, at the stop: "
       "the course's solution does not restore the best weights. Stop epochs count from 0; {} means "
       "not stopped.\n\n",
       options.seeds, options.seeds == 1 ? "" : "s",
+      results.missing ? fmt::format(", of which {} are not there yet", results.missing) : "",
       data.synthetic ? "; here both are synthetic digits, so that figures published for MNIST are "
                        "shown, not judged"
                      : "",
@@ -343,7 +352,7 @@ std::string write_report(const Options& options, const Data& data,
       "its 95 % interval (Student's t over the seeds); one seed cannot tell. 000's curves run "
       "to 96 epochs: its steps are compared within half and one and a half of them.\n\n" +
       claims_table(claims) + contradictions(claims) + "\n";
-  text += early_stopping(results);
+  text += early_stopping(data, results);
   text += gradient_tests(results);
   text += "## Every system\n\n" + all_runs_table(systems, results) + "\n";
   text += statistics_section(data) + counts_section() + figures_section(figures);
@@ -355,6 +364,11 @@ std::string write_report(const Options& options, const Data& data,
   std::string line = fmt::format("wrote {0}/report.md, results.csv, results.json and {1} figures",
                                  out.string(), drawn);
   if (drawn < figures.size()) line += "; " + figures[drawn].message;
+  if (results.missing) {
+    line += fmt::format("; {} run{} not there and left out", results.missing,
+                        results.missing == 1 ? " is" : "s are");
+  }
+  if (options.report_only) return line;
   return line + fmt::format("; {:.0f} s on {} threads", results.seconds, results.threads);
 }
 

@@ -49,11 +49,15 @@ std::string csv(const Results& results) {
 
 std::string header(const Options& options, const Data& data) {
   return fmt::format(
-      "chainrule {}, {}, seeds 0 to {}, {} threads; {}; vector math {}\n"
+      "chainrule {}, {}, seed{}{}; {}; vector math {}\n"
       "data: {}: {} training and {} validation images, pixels (x - {:.14g}) / {:.14g}\n"
       "protocol: batches of 32, at most {} epochs of {} steps, validation every {} steps, "
       "patience 50\n",
-      CHAINRULE_VERSION, protocol::name_of(options.precision), options.seeds - 1, options.threads,
+      CHAINRULE_VERSION, protocol::name_of(options.precision),
+      options.seeds == 1 ? " 0" : fmt::format("s 0 to {}", options.seeds - 1),
+      options.report_only
+          ? ""  // of whoever ran them
+          : fmt::format(", {} thread{}", options.threads, options.threads == 1 ? "" : "s"),
       blas::description(), vector_math::target(), data.source, data.train.images.count,
       data.validation.images.count, data.statistics.mean, data.statistics.deviation, options.epochs,
       data.train.images.count / 32, std::max<std::int64_t>(1, data.train.images.count / 32 / 5));

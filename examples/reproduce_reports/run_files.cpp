@@ -16,8 +16,10 @@ namespace {
 
 const std::string program = "reproduce_reports";
 
-/// The object in a file whose "settings" are as expected; nothing where there is no file.
-std::optional<Json> read_object(const std::filesystem::path& path, const std::string& settings) {
+/// The object in a file whose "settings" are as expected; nothing where there is no file. `advice`
+/// is for a file of other settings.
+std::optional<Json> read_object(const std::filesystem::path& path, const std::string& settings,
+                                const std::string& advice) {
   std::ifstream file(path);
   if (!file) return std::nullopt;
   Json json = Json::parse(file, nullptr, false);
@@ -27,9 +29,8 @@ std::optional<Json> read_object(const std::filesystem::path& path, const std::st
   }
   const auto found = json.find("settings");
   if (found == json.end() || *found != settings) {  // not a string, perhaps
-    throw FileError(program, fmt::format("{}: is of another experiment; take another --out, or "
-                                         "leave out --resume",
-                                         path.string()));
+    throw FileError(program,
+                    fmt::format("{}: is of another experiment; {}", path.string(), advice));
   }
   return json;
 }
@@ -45,7 +46,14 @@ Verdict verdict_from(const std::string& text) {
 
 RunFiles::RunFiles(std::filesystem::path folder, const Options& options, const Data& data)
     : folder_(std::move(folder)), options_(options), data_(data) {
-  protocol::prepare_directory(folder_, program);
+  if (!options.report_only) protocol::prepare_directory(folder_, program);
+}
+
+std::string RunFiles::advice() const {
+  return options_.report_only
+             ? "--report-only needs the --data, --train-size, --epochs, --precision "
+               "and --check that it was run with"
+             : "take another --out, or leave out --resume";
 }
 
 std::filesystem::path RunFiles::path(const std::string& name) const {
@@ -101,7 +109,7 @@ void RunFiles::write(const System& system, const Run& run) const {
 
 bool RunFiles::read(const System& system, Run& run) const {
   const auto file = path(fmt::format("{}-seed{}", run.system, run.seed));
-  const auto json = read_object(file, settings(system, run.seed));
+  const auto json = read_object(file, settings(system, run.seed), advice());
   if (!json) return false;
   try {
     json->at("error").get_to(run.error);
@@ -153,7 +161,7 @@ void RunFiles::write(const GradientTest& test) const {
 
 bool RunFiles::read(GradientTest& test) const {
   const auto file = path("R13-" + test.system);
-  const auto json = read_object(file, test_settings());
+  const auto json = read_object(file, test_settings(), advice());
   if (!json) return false;
   try {
     json->at("images").get_to(test.images);

@@ -10,7 +10,8 @@ namespace reproduce {
 
 class RunFiles {
  public:
-  /// Makes the folder. The options and the data are those of every run in it.
+  /// Makes the folder, unless options.report_only. The options and the data are those of every run
+  /// in it.
   RunFiles(std::filesystem::path folder, const Options& options, const Data& data);
 
   /// Fills the run from its file. False where there is none. Throws FileError for a file of another
@@ -24,6 +25,8 @@ class RunFiles {
   std::filesystem::path path(const std::string& name) const;
   std::string settings(const System& system, std::uint64_t seed) const;
   std::string test_settings() const;
+  /// What to do about a file of other settings.
+  std::string advice() const;
 
   std::filesystem::path folder_;
   const Options& options_;

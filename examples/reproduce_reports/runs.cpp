@@ -242,7 +242,10 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
       run.system = system.id;
       run.seed = static_cast<std::uint64_t>(seed);
       const bool found = options.resume && files.read(system, run);
-      if (!found && options.report_only) continue;
+      if (!found && options.report_only) {
+        ++results.missing;
+        continue;
+      }
       results.resumed += found;
       taken.push_back(found);
       results.runs.push_back(std::move(run));
@@ -278,7 +281,10 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
       GradientTest test;
       test.system = id;
       const bool found = options.resume && files.read(test);
-      if (!found && options.report_only) continue;
+      if (!found && options.report_only) {
+        ++results.missing;
+        continue;
+      }
       results.resumed += found;
       results.gradient_tests.push_back(std::move(test));
       if (found) continue;
@@ -291,6 +297,13 @@ Results run_all(const Options& options, const Data& data, const std::vector<Syst
              return fmt::format("R13: {} of {}", to_string(test.gradcheck.verdict), test.system);
            }});
     }
+  }
+  if (options.report_only && results.runs.empty() && results.gradient_tests.empty()) {
+    throw FileError(
+        "reproduce_reports",
+        fmt::format("{}: has none of the runs that --report-only was to report; leave it "
+                    "out to train them",
+                    options.out));
   }
   std::stable_sort(jobs.begin(), jobs.end(),
                    [](const Job& a, const Job& b) { return a.weight > b.weight; });

@@ -54,10 +54,12 @@ struct Results {
   std::vector<GradientTest> gradient_tests;  // R13
   double seconds = 0;
   int threads = 0, resumed = 0;
+  int missing = 0;  // with --report-only: runs that were asked for and are not there
 };
 
 /// Runs what the options ask for and writes each run into <out>/runs as it ends; with a progress
-/// line on standard error. Throws what a run throws other than NumericError.
+/// line on standard error. Throws what a run throws other than NumericError. With --report-only
+/// nothing is run or written; throws FileError where there is no run to report.
 Results run_all(const Options& options, const Data& data, const std::vector<System>& systems);
 
 /// |dZl| for each layer, as in Run.
