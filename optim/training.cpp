@@ -203,10 +203,11 @@ std::function<void(const Progress&)> progress_line(std::FILE* stream) {
     fmt::print(
         stream,
         "{}epoch {:>3}/{}  step {:>6}  train {:.4f} ({:.2f} %)  validation {:.4f} ({:.2f} %)  "
-        "best {:.4f}, {} validations ago{}",
+        "best {:.4f}, {} validation{} ago{}",
         terminal ? "\r" : "", p.epoch, p.epochs, p.latest.step, p.latest.train.loss,
         100 * p.latest.train.accuracy, p.latest.validation.loss, 100 * p.latest.validation.accuracy,
-        p.best_validation_loss, p.since_best, terminal && !last ? "\033[K" : "\n");
+        p.best_validation_loss, p.since_best, p.since_best == 1 ? "" : "s",
+        terminal && !last ? "\033[K" : "\n");
     std::fflush(stream);
   };
 }

@@ -266,7 +266,7 @@ std::vector<Figure> draw_figures(const Options& options, const Data& data, const
                         const std::string& x_label, std::vector<Panel> panels,
                         bool of_data = true) {
     if (panels.empty()) return;
-    const std::string caption = text + (of_data && data.synthetic ? " (synthetic digits)" : "");
+    const std::string caption = text + (of_data && data.synthetic ? ", synthetic digits" : "");
     const CurvesWritten written =
         write_curves(folder / name, {caption, x_label, std::move(panels), 2});
     figures.push_back({name, caption, written.drawn(), written.message});

@@ -49,6 +49,10 @@ std::string to_string(Judgement judgement) {
       return "does not hold";
     case Judgement::cannot_tell:
       return "cannot be told";
+    case Judgement::one_seed_yes:
+      return "cannot be told (this seed: yes)";
+    case Judgement::one_seed_no:
+      return "cannot be told (this seed: no)";
     case Judgement::not_mnist:
       return "not MNIST";
     case Judgement::not_run:
@@ -61,6 +65,7 @@ Judgement is_above(const std::vector<double>& a, const std::vector<double>& b, d
   if (a.empty() || b.empty()) return Judgement::not_run;
   const Summary of_a = summarise(a), of_b = summarise(b);
   const double above = of_a.mean - of_b.mean - margin, half = uncertainty(of_a, of_b);
+  if (std::isnan(half)) return above > 0 ? Judgement::one_seed_yes : Judgement::one_seed_no;
   if (above > half) return Judgement::holds;
   if (above < -half) return Judgement::does_not;
   return Judgement::cannot_tell;
@@ -70,6 +75,7 @@ Judgement is_near(const std::vector<double>& a, const std::vector<double>& b, do
   if (a.empty() || b.empty()) return Judgement::not_run;
   const Summary of_a = summarise(a), of_b = summarise(b);
   const double apart = std::abs(of_a.mean - of_b.mean), half = uncertainty(of_a, of_b);
+  if (std::isnan(half)) return apart <= margin ? Judgement::one_seed_yes : Judgement::one_seed_no;
   if (apart + half <= margin) return Judgement::holds;
   if (apart - half > margin) return Judgement::does_not;
   return Judgement::cannot_tell;

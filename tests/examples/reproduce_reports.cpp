@@ -88,6 +88,7 @@ BOOST_AUTO_TEST_CASE(report_only_refuses_what_it_cannot_report_and_changes_nothi
   std::ofstream(out / "report.md") << "somebody's\n";
   refuse(settings + out.string(), "/out: has none of the runs");
   BOOST_TEST_REQUIRE(reproduce(settings + out.string()).status == 0);
+  BOOST_TEST(read(out / "report.md").find("| cannot be told (this seed: ") != std::string::npos);
   refuse("--train-size 64 --epochs 2 --seeds 1 --only R9 --out " + out.string(),
          "R9-16-seed0.json: is of another experiment; --report-only needs the --data");
   refuse("--train-size 64 --epochs 1 --seeds 1 --only R7,R13 --out " + out.string(),
@@ -167,8 +168,8 @@ BOOST_AUTO_TEST_CASE(a_short_run_writes_everything) {
   // to be of.
   BOOST_TEST(report.find("342.85") == std::string::npos,
              "R14's published seconds on synthetic digits");
-  BOOST_TEST(report.find("![Width, with all tricks (synthetic digits)](") != std::string::npos);
-  BOOST_TEST(read(out / "figures" / "width.gp").find("tricks (synthetic digits)") !=
+  BOOST_TEST(report.find("![Width, with all tricks, synthetic digits](") != std::string::npos);
+  BOOST_TEST(read(out / "figures" / "width.gp").find("tricks, synthetic digits") !=
              std::string::npos);
   BOOST_TEST(read(out / "figures" / "activations.gp").find("synthetic") == std::string::npos);
   const bool gnuplot = std::system("command -v gnuplot >/dev/null") == 0;
