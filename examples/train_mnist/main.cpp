@@ -23,12 +23,11 @@ namespace {
 
 const std::string program = "train_mnist";
 constexpr std::int64_t checked_images = 100;
-constexpr std::int64_t synthetic_train = 20000, synthetic_validation = 10000;
+constexpr std::int64_t synthetic_validation = 10000;
 
 Mnist load_images(const Options& options) {
   if (options.data) return read_mnist(*options.data);
-  return synthetic_mnist(std::max(synthetic_train, options.train_size), synthetic_validation,
-                         options.experiment.seed);
+  return synthetic_mnist(options.train_size, synthetic_validation, options.experiment.seed);
 }
 
 template <class T>
