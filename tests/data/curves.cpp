@@ -163,7 +163,7 @@ BOOST_AUTO_TEST_CASE(points_are_shown_in_all_lines_of_a_panel_or_in_none) {
 }
 
 BOOST_AUTO_TEST_CASE(bands_on_a_logarithmic_axis_have_no_holes) {
-  Line line{"loss", {1, 2, 3, 4, 5}, {1, 0.1, 1, 0.2, 1}, {0.5, 0.2, 0.5, 0.2, 0.5}};
+  Line line{"loss", {1, 2, 3, 4, 5}, {1, 1, 0.1, 1, 1}, {0.5, 0.5, 0.2, 0.5, 0.5}};
   for (const bool log_scale : {true, false}) {
     const auto written = write_curves(*this / "c", {"bands", "x", {{"y", log_scale, {line}}}});
     const auto script = read(written.script);

@@ -105,6 +105,55 @@ BOOST_AUTO_TEST_CASE(report_only_refuses_what_it_cannot_report_and_changes_nothi
   BOOST_TEST(report.find("| R9-32 |") == std::string::npos, report);
 }
 
+BOOST_AUTO_TEST_CASE(lines_of_a_figure_are_drawn_at_the_same_steps) {
+  const Directory directory;
+  const fs::path out = directory.path / "out";
+  const std::string settings =
+      "--train-size 64 --epochs 1 --seeds 1 --only R9 --out " + out.string();
+  BOOST_TEST_REQUIRE(reproduce(settings).status == 0);
+  // The runs that these would be, had they gone on for longer.
+  for (const auto& [name, count] :
+       {std::pair("16", 250), std::pair("32", 97), std::pair("128", 3)}) {
+    const fs::path path = out / "runs" / fmt::format("R9-{}-seed0.json", name);
+    auto json = nlohmann::ordered_json::parse(read(path));
+    auto point = json["curve"][0];
+    json["curve"].clear();
+    for (int i = 0; i < count; ++i) {
+      point["step"] = 125 * i;
+      json["curve"].push_back(point);
+    }
+    std::ofstream(path) << json.dump();
+  }
+  BOOST_TEST_REQUIRE(reproduce("--report-only " + settings).status == 0);
+
+  // Blocks of x, y and spread: the first panel's three lines are the first three.
+  std::vector<std::set<int>> steps;
+  std::istringstream data(read(out / "figures" / "width.dat"));
+  for (std::string line; std::getline(data, line);) {
+    if (line.rfind("# training loss of ten batches", 0) == 0) {
+      steps.emplace_back();
+    } else if (!line.empty() && line[0] != '#' && steps.size() <= 3) {
+      steps.back().insert(std::stoi(line));
+    }
+    if (line.rfind("# validation loss", 0) == 0) break;
+  }
+  BOOST_TEST_REQUIRE(steps.size() == 3u);
+  const std::vector<int> last{249 * 125, 96 * 125, 2 * 125};
+  for (std::size_t i = 0; i < 3; ++i) {
+    BOOST_TEST(*steps[i].begin() == 0);
+    BOOST_TEST(*steps[i].rbegin() == last[i]);
+    for (const int step : steps[i]) {
+      BOOST_TEST((step == last[i] || steps[0].count(step) == 1u),
+                 "line " << i << ", step " << step);
+    }
+    for (const int step : steps[0]) {
+      BOOST_TEST((step > last[i] || steps[i].count(step) == 1u), "line " << i << ", step " << step);
+    }
+  }
+  BOOST_TEST(steps[0].size() < 110u);  // thinned
+  BOOST_TEST(steps[0].size() > 60u);
+}
+
 BOOST_AUTO_TEST_CASE(a_short_run_writes_everything) {
   const Directory directory;
   const fs::path out = directory.path / "a" / "b";
