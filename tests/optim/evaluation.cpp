@@ -3,6 +3,7 @@
 #include <chainrule/models/mlp.hpp>
 #include <chainrule/optim/evaluation.hpp>
 
+#include <algorithm>
 #include <boost/test/unit_test.hpp>
 #include <cmath>
 
@@ -54,6 +55,10 @@ BOOST_AUTO_TEST_CASE(the_current_weights_are_used) {
   const double before = evaluate().loss;
   for (double& w : model.parameters().mutable_values()) w = 0;
   BOOST_TEST(evaluate().loss == std::log(3.0), boost::test_tools::tolerance(1e-14));
+  // All logits are equal: the first wins.
+  const auto first = std::count(data.labels.begin(), data.labels.end(), 0);
+  BOOST_TEST(first != std::count(data.labels.begin(), data.labels.end(), 2));
+  BOOST_TEST(evaluate().accuracy == static_cast<double>(first) / 20);
   BOOST_TEST(before != evaluate().loss);
 }
 
