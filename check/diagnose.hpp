@@ -159,6 +159,9 @@ std::string to_string(const Diagnosis& diagnosis);
 /// The same as JSON: `verdict`, `layer`, `tensor`, `scale`, `residual`, `mistakes` (each with `id`
 /// and `text`), `findings`, ...; numbers that are not finite become null.
 std::string to_json(const Diagnosis& diagnosis);
+/// A picture of both curves over z, as the text of an SVG file: points that were recovered, joined
+/// by straight lines; what is not finite is left out.
+std::string to_svg(const RecoveredCurve& curve);
 
 // Doxygen takes these for overloads.
 /// \cond

@@ -5,9 +5,13 @@
 #include <chainrule/check/diagnose.hpp>
 #include <chainrule/ops/ops.hpp>
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cstdio>
 #include <exception>
+#include <filesystem>
+#include <fstream>
 #include <string>
 #include <variant>
 #include <vector>
@@ -91,6 +95,22 @@ Diagnosis diagnose_step(const Options& options, const Step& step) {
   return diagnosis;
 }
 
+/// Says on standard error where there is nothing to draw.
+void draw_curve(const std::filesystem::path& path, const Diagnosis& diagnosis) {
+  if (!diagnosis.curve) {
+    complain(fmt::format("{} is not written: {}", path.string(),
+                         diagnosis
+                             ? "no derivative is wrong"
+                             : "no derivative that is wrong could be told from what the file has"));
+    return;
+  }
+  std::ofstream file(path, std::ios::binary);
+  file << to_svg(*diagnosis.curve);
+  if (!file.flush()) {
+    throw FileError("check_derivation", fmt::format("{} cannot be written", path.string()));
+  }
+}
+
 int run(int argc, char** argv) {
   const auto parsed = parse_options(argc, argv);
   if (const int* status = std::get_if<int>(&parsed)) return *status;
@@ -103,6 +123,7 @@ int run(int argc, char** argv) {
     complain("standard output cannot be written");
     return 2;
   }
+  if (!options.curve.empty()) draw_curve(options.curve, diagnosis);
   return diagnosis ? 0 : 1;
 }
 

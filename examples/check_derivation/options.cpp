@@ -109,6 +109,9 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   add_number(app, "--weight-decay", options.weight_decay,
              "X/2 times the sum of all W^2 is in the loss");
   app.add_flag("--json", options.json, "print the diagnosis as JSON");
+  app.add_option("--curve", options.curve,
+                 "draw the f' that the gradients have beside the right one, where it can be told")
+      ->option_text("FILE.svg");
   app.add_option("file", options.file, "step.npz or step.safetensors")
       ->option_text("FILE")
       ->required();

@@ -18,6 +18,7 @@ struct Options {
   chainrule::Bias bias = chainrule::Bias::trick;
   bool transposed = false;  // weights (out, in), samples in columns
   bool json = false;
+  std::filesystem::path curve;  // where to draw the derivative that was recovered; empty: nowhere
   std::optional<double> learning_rate, momentum, weight_decay;
 };
 

@@ -229,6 +229,83 @@ BOOST_AUTO_TEST_CASE(a_gradient_of_another_shape_is_a_finding) {
   BOOST_TEST(outcome.out.find("transpose") != std::string::npos, outcome.out);
 }
 
+/// The numbers of a text, in order.
+std::vector<double> numbers(const std::string& text) {
+  static const std::regex number(R"(-?\d+\.?\d*(e[-+]?\d+)?)");
+  std::vector<double> result;
+  for (std::sregex_iterator at(text.begin(), text.end(), number), end; at != end; ++at) {
+    result.push_back(std::stod(at->str()));
+  }
+  return result;
+}
+
+/// The points of one line of a picture.
+std::vector<double> points(const std::string& svg, const std::string& id) {
+  const std::size_t line = svg.find("<polyline id=\"" + id + "\"");
+  BOOST_REQUIRE(line != std::string::npos);
+  const std::size_t begin = svg.find("points=\"", line) + 8, end = svg.find('"', begin);
+  return numbers(svg.substr(begin, end - begin));
+}
+
+// The file's f' is 1 / (1 + z^2), the right one 1 - tanh^2(z), at 1 and 0.42 for z = 0 and 1.
+BOOST_AUTO_TEST_CASE(a_wrong_derivative_is_drawn) {
+  const TemporaryDirectory directory;
+  const fs::path picture = directory / "curve.svg";
+  const std::string options =
+      "--model 6-5-5-4 --activation tanh --bias layer --curve " + quoted(picture) + " ";
+  Outcome outcome = run(options + quoted(plants / "unknown_derivative.npz"));
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(outcome.err.empty(), outcome.err);
+  BOOST_TEST(outcome.out.find("your f' is not f' of tanh") != std::string::npos, outcome.out);
+  const std::string svg = read(picture);
+  const auto hand = points(svg, "hand"), right = points(svg, "right");
+  BOOST_REQUIRE(hand.size() == right.size());
+  BOOST_REQUIRE(hand.size() >= 40u);
+  // Where the axes stand follows from the right curve's points; then the other's must lie on its
+  // own.
+  const Json json =
+      Json::parse(run("--json " + options + quoted(plants / "unknown_derivative.npz")).out)
+          .at("curve");
+  const auto z = json.at("z").get<std::vector<double>>();
+  BOOST_REQUIRE(2 * z.size() == hand.size());
+  const auto slope = [](double x) { return 1 - std::tanh(x) * std::tanh(x); };
+  const std::size_t last = z.size() - 1;
+  std::size_t top = 0;
+  for (std::size_t i = 0; i <= last; ++i) top = std::abs(z[i]) < std::abs(z[top]) ? i : top;
+  const double across = (right[2 * last] - right[0]) / (z[last] - z[0]);
+  const double up = (right[2 * top + 1] - right[1]) / (slope(z[top]) - slope(z[0]));
+  BOOST_TEST(across > 0);
+  BOOST_TEST(up < 0);  // y runs downwards
+  for (std::size_t i = 0; i <= last; ++i) {
+    BOOST_TEST(hand[2 * i] == right[2 * i]);
+    BOOST_TEST(std::abs(hand[2 * i] - (right[0] + across * (z[i] - z[0]))) < 0.05);
+    const double expected = right[1] + up * (1 / (1 + z[i] * z[i]) - slope(z[0]));
+    BOOST_TEST(std::abs(hand[2 * i + 1] - expected) < 0.05);
+  }
+  // The page shows this picture.
+  const auto shown = numbers(read(source / "docs/recovered_derivative.svg")), drawn = numbers(svg);
+  BOOST_REQUIRE(shown.size() == drawn.size());
+  for (std::size_t i = 0; i < shown.size(); ++i) BOOST_TEST(std::abs(shown[i] - drawn[i]) <= 0.1);
+
+  fs::remove(picture);
+  outcome = run(options + quoted(plants / "right.safetensors"));
+  BOOST_TEST(outcome.status == 0);
+  BOOST_TEST(
+      outcome.err.find("curve.svg is not written: no derivative is wrong") != std::string::npos,
+      outcome.err);
+  outcome = run(options + quoted(plants / "sign.npz"));
+  BOOST_TEST(outcome.status == 1);
+  BOOST_TEST(outcome.err.find("is not written: no derivative that is wrong could be told") !=
+                 std::string::npos,
+             outcome.err);
+  BOOST_TEST(!fs::exists(picture));
+  outcome = run("--model 6-5-5-4 --activation tanh --bias layer --curve " +
+                quoted(directory / "none" / "curve.svg") + " " +
+                quoted(plants / "unknown_derivative.npz"));
+  BOOST_TEST(outcome.status == 2);
+  BOOST_TEST(outcome.err.find("curve.svg cannot be written") != std::string::npos, outcome.err);
+}
+
 BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   const TemporaryDirectory directory;
   const auto complains = [](const std::string& arguments, const std::string& part) {
