@@ -97,7 +97,8 @@ struct Finding {
   double residual = 0;  ///< norm-wise, of that
   std::vector<WrongEntry> worst;  ///< up to three
   /// Where several values are wrong by faults of their own: the mistakes that give this one when
-  /// the right rules are continued from the user's values above it.
+  /// the right rules are continued from the user's values above it. Empty where none does, whatever
+  /// the others are called.
   std::vector<NamedMistake> mistakes;
 };
 

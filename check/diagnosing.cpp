@@ -37,7 +37,6 @@ Diagnosis Diagnosing::run() {
   if (!everything_is_finite()) return std::move(diagnosis_);
   if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
   name_mistakes();
-  attribute_findings();
   if (diagnosis_.mistakes.empty() && diagnosis_.pairs.empty() &&
       diagnosis_.verdict == DiagnosisVerdict::wrong) {
     std::ranges::copy(unknown_, std::back_inserter(diagnosis_.notes));
@@ -180,7 +179,7 @@ void Diagnosing::draw_curve() {
     if (off(i) > off(worst)) worst = i;
     largest = std::max(largest, std::abs(curve->right[i]));
   }
-  if (off(worst) <= 1e-6 * largest) return;  // what is wrong is not here
+  if (off(worst) <= 1e-6 * largest) return;           // what is wrong is not here
   if (off(middle) <= 1e-3 * largest) middle = worst;  // near 0 the two do not differ to speak of
   diagnosis_.notes.push_back(
       fmt::format("your f' is not f' of {}: at z = {:.3g} yours is {:.4g}, it should be {:.4g}",

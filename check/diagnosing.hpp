@@ -54,8 +54,10 @@ class Diagnosing {
   void try_single(std::vector<Candidate>& candidates);
   /// The node whose rule an edit is about: an adjoint comes from the rule of what reads the node.
   NodeId faulty_node(const Edit& edit) const;
-  /// Several faults, each with the user's own values above it.
-  void name_each_fault(const std::vector<Candidate>& candidates);
+  std::vector<NodeId> wrong_gradients() const;
+  /// Several faults, each with the user's own values above it, into its finding. True when each got
+  /// a name; what one is called does not depend on the others.
+  bool name_each_fault(const std::vector<Candidate>& candidates);
   /// A constant factor and one more mistake.
   void try_pairs(const std::vector<Candidate>& candidates);
   /// The list of pairs: mistakes of two groups, none of them a reading of another's.

@@ -16,13 +16,33 @@ void Diagnosing::add_entry(std::string_view id, int layer, double residual) {
 }
 
 void Diagnosing::name_mistakes() {
+  const auto named = [this] { return !diagnosis_.mistakes.empty() || !diagnosis_.pairs.empty(); };
+  bool each_named = false;
   if (network_) {
     std::vector<Candidate> candidates = network_candidates(graph_, *network_, context_, right_);
     try_single(candidates);
-    if (diagnosis_.mistakes.empty()) name_each_fault(candidates);
-    if (diagnosis_.mistakes.empty()) try_pairs(candidates);
+    if (!named()) each_named = name_each_fault(candidates);
+    if (!named() && !each_named) try_pairs(candidates);
   }
-  if (!diagnosis_.mistakes.empty() || !diagnosis_.pairs.empty()) return;
+  if (!named() && !each_named) {
+    std::vector<Candidate> candidates = graph_candidates(graph_, wrong_gradients());
+    try_single(candidates);
+  }
+  if (named()) {
+    // One answer for all values: what single faults look like is beside the point.
+    for (Finding& finding : diagnosis_.findings) finding.mistakes.clear();
+    attribute_findings();
+    return;
+  }
+  if (!each_named) doubt_small_errors();
+  if (diagnosis_.verdict != DiagnosisVerdict::wrong) return;
+  for (const Finding& finding : diagnosis_.findings) {
+    if (finding.is_first_fault) diagnosis_.mistakes = finding.mistakes;
+  }
+  if (each_named) attribute_findings();
+}
+
+std::vector<NodeId> Diagnosing::wrong_gradients() const {
   std::vector<NodeId> wrong;
   for (const Finding& finding : diagnosis_.findings) {
     const Target& target = target_of(finding);
@@ -30,9 +50,7 @@ void Diagnosing::name_mistakes() {
       wrong.push_back(target.node);
     }
   }
-  std::vector<Candidate> candidates = graph_candidates(graph_, wrong);
-  try_single(candidates);
-  if (diagnosis_.mistakes.empty()) doubt_small_errors();
+  return wrong;
 }
 
 void Diagnosing::doubt_small_errors() {
@@ -44,6 +62,7 @@ void Diagnosing::doubt_small_errors() {
     if (finding.verdict != DiagnosisVerdict::wrong) continue;
     finding.verdict = DiagnosisVerdict::cannot_decide;
     finding.is_first_fault = finding.contaminated = false;
+    finding.mistakes.clear();
     finding.reason = fmt::format(
         "off by {:.1e}, where rounding alone could make a difference of "
         "{:.1e}",
@@ -76,7 +95,7 @@ NodeId Diagnosing::faulty_node(const Edit& edit) const {
   return readers.empty() ? edit.node : readers.front();
 }
 
-void Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
+bool Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
   std::vector<Finding*> faults;
   for (Finding& finding : diagnosis_.findings) {
     const bool gradient = target_of(finding).gradient && !finding.recovered;
@@ -84,7 +103,7 @@ void Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
       faults.push_back(&finding);
     }
   }
-  if (faults.size() < 2) return;
+  if (faults.size() < 2) return false;
   for (Finding* fault : faults) {
     Target target = target_of(*fault);
     std::vector<Target> others;
@@ -103,7 +122,7 @@ void Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
     target.error = distance(target.hand, target.right.value());
     target.allowed = 10 * std::max(target.allowed, target.tolerance * target.size);
     // Off by so little that what alters nothing here would fit as well.
-    if (target.error <= target.allowed) break;
+    if (target.error <= target.allowed) continue;
     const std::vector<Target> alone{target};
     for (const Candidate& candidate : candidates) {
       if (candidate.family) continue;
@@ -115,12 +134,7 @@ void Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
       }
     }
   }
-  const auto named_all = [](const Finding* fault) { return !fault->mistakes.empty(); };
-  if (!std::ranges::all_of(faults, named_all)) {
-    for (Finding* fault : faults) fault->mistakes.clear();
-    return;
-  }
-  diagnosis_.mistakes = faults.front()->mistakes;
+  return std::ranges::none_of(faults, [](const Finding* f) { return f->mistakes.empty(); });
 }
 
 void Diagnosing::try_pairs(const std::vector<Candidate>& candidates) {

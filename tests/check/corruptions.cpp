@@ -111,7 +111,10 @@ BOOST_AUTO_TEST_CASE(a_corruption_has_no_name) {
     BOOST_TEST(diagnosis.mistakes.empty(), context);
     BOOST_TEST(diagnosis.pairs.empty(), context);
     bool entries = false;
-    for (const Finding& finding : diagnosis.findings) entries = entries || !finding.worst.empty();
+    for (const Finding& finding : diagnosis.findings) {
+      entries = entries || !finding.worst.empty();
+      BOOST_TEST(finding.mistakes.empty(), context);
+    }
     BOOST_TEST(entries, context);
   }
   BOOST_TEST_MESSAGE(rounds << " corruptions, " << skipped << " of them known or without effect");

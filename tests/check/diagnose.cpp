@@ -173,6 +173,39 @@ BOOST_AUTO_TEST_CASE(two_faults_are_told_apart_and_each_is_named) {
   TEST_IDS(finding(d, "dZ1").mistakes, {"derivative-missing"});
 }
 
+// A fault that is in no catalogue takes no name from another: neither from one above it nor below.
+BOOST_AUTO_TEST_CASE(of_two_faults_the_one_that_is_known_is_named) {
+  const Matrix noise = random_matrix({6, 7}, 17), output_noise = random_matrix({6, 4}, 18);
+  Step step;
+  step.output_factor = -1;
+  Values v = step.derive();
+  for (std::int64_t i = 0; i < noise.size(); ++i) v["dZ1"][i] += 0.1 * noise[i];
+  v["dW1"] = product(step.x, v["dZ1"], true);
+  const Diagnosis upper = diagnosed(step, v, everything);
+  BOOST_TEST(upper.tensor == "dZ2");
+  TEST_IDS(upper.mistakes, {"sign", "label-prediction-swapped", "erratum-e1"});
+  BOOST_TEST(finding(upper, "dZ1").mistakes.empty());
+  BOOST_TEST(!finding(upper, "dZ1").contaminated);
+  BOOST_TEST(!finding(upper, "dZ1").explained);
+  BOOST_TEST(!finding(upper, "dW1").explained);
+  BOOST_TEST(to_string(upper).find("layer 1, dZ1 (6 x 7): WRONG (error") != std::string::npos);
+
+  step.output_factor = 1;
+  v = step.derive();
+  for (std::int64_t i = 0; i < output_noise.size(); ++i) v["dZ2"][i] += 0.1 * output_noise[i];
+  v["dW2"] = product(v["A1"], v["dZ2"], true);
+  v["dA1"] = v["dZ1"] = product(v["dZ2"], step.weights(2), false, true);
+  v["dW1"] = product(step.x, v["dZ1"], true);
+  const Diagnosis lower = diagnosed(step, v, everything);
+  BOOST_TEST(lower.tensor == "dZ2");
+  BOOST_TEST(lower.mistakes.empty());
+  TEST_IDS(finding(lower, "dZ1").mistakes, {"derivative-missing"});
+  const std::string text = to_string(lower);
+  BOOST_TEST(text.find("no known mistake fits") != std::string::npos, text);
+  BOOST_TEST(text.find("layer 1, dZ1 (6 x 7): WRONG, by a fault of its own") != std::string::npos,
+             text);
+}
+
 BOOST_AUTO_TEST_CASE(two_mistakes_at_once_from_the_parameters_alone) {
   Step step(8);  // more samples than hidden units: dZ2 cannot be recovered
   step.forget_slope = true;
@@ -213,8 +246,8 @@ std::function<double(double)> smooth_function(std::uint32_t k) {
   }
 }
 
-// 20 wrong derivatives, none of them in the catalogue, on 20 networks each; only dW is handed in, and
-// the batch is as large as the layer's inputs at most.
+// 20 wrong derivatives, none of them in the catalogue, on 20 networks each; only dW is handed in,
+// and the batch is as large as the layer's inputs at most.
 BOOST_AUTO_TEST_CASE(a_wrong_derivative_comes_back_as_a_curve) {
   const std::uint32_t seeds = support::sanitized ? 2 : 20;
   for (std::uint32_t k = 0; k < 20; ++k) {
@@ -442,6 +475,7 @@ BOOST_AUTO_TEST_CASE(a_small_fault_above_another_has_no_name) {
   BOOST_TEST((diagnosis.verdict == DiagnosisVerdict::wrong));
   BOOST_TEST(diagnosis.tensor == "dW2");
   BOOST_TEST(diagnosis.mistakes.empty(), to_string(diagnosis));
+  BOOST_TEST(ids(finding(diagnosis, "dW1").mistakes).contains("sign"), to_string(diagnosis));
 }
 
 // Where the sum of squares overflows, a comparison says nothing.
