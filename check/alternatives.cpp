@@ -175,6 +175,11 @@ class Alternatives {
           return rule_on(s, *s.walk.graph().step(s.node).op, std::span(&y, 1), s.cotangent);
         },
         "");
+    if (graph_.step(id).op->name == "tanh") {
+      add(
+          "square-forgotten", id, input,
+          [](const Site& s) { return s.cotangent - s.cotangent * s.output(); }, "1 - tanh");
+    }
     if (!is_function(graph_.step(id).op->name)) return;
     for (const Function& g : functions) {
       if (g.name == graph_.step(id).op->name) continue;

@@ -26,6 +26,7 @@ struct Activated {
 constexpr double outer = 1.7159, inner = 2.0 / 3.0;
 
 V complement(V x, double from) { return shift(neg(x), from); }  // from - x
+V sech(V x) { return sqrt(sech_squared(x)); }
 V positive(V x) { return greater(x, x.tape().constant(0.0)); }
 
 const std::array<Activated, 4> activations{{
@@ -83,9 +84,10 @@ class Writer {
   }
   /// The mistake at each layer of first .. last for which `edits` gives some, and at all of them
   /// where those are several.
+  /// `have`: the formula, where the catalogue's does not fit.
   template <class Edits>
   void add_each(std::string_view id, int first, int last, Group group, Edits edits,
-                const std::string& detail = {}) {
+                const std::string& detail = {}, std::string_view have = {}) {
     std::vector<Edit> all;
     int layers = 0;
     for (int l = first; l <= last; ++l) {
@@ -93,9 +95,9 @@ class Writer {
       if (here.empty()) continue;
       ++layers;
       append(all, here);
-      add(id, l, group, here, detail);
+      add(id, l, group, here, detail).have = at_layer(have, l);
     }
-    if (layers > 1) add(id, 0, group, all, detail);
+    if (layers > 1) add(id, 0, group, all, detail).have = have;
   }
 
   // The places of a layer where something can go wrong.
@@ -266,6 +268,21 @@ class Writer {
     improved("outer-slope-missing", [](V z) { return sech_squared(z, inner, inner); });
     improved("one-minus-tanh-squared-z", [](V z) { return sech_squared(z); });
     improved("erratum-e7", [](V z) { return sech_squared(z, 2 * outer * inner, inner); });
+    improved("closed-form-of-scaled-a",
+             [](V z) { return scale(complement(square(improved_sigmoid(z)), 1), outer * inner); });
+    const auto no_square = [&](std::string_view of, V (*f)(V), std::string_view have) {
+      add_each("square-forgotten", 1, last, group, only_for(of, by(f, false)), "", have);
+    };
+    no_square(
+        "tanh", [](V z) { return complement(tanh(z), 1); }, "dZl = (1 - Al) o dAl");
+    no_square("tanh", sech, "dZl = sech(Zl) o dAl");
+    no_square(
+        "improved_sigmoid",
+        [](V z) { return scale(complement(tanh(scale(z, inner)), 1), outer * inner); },
+        "dZl = 1.7159 * 2/3 * (1 - tanh(2 Zl/3)) o dAl");
+    no_square(
+        "improved_sigmoid", [](V z) { return scale(sech(scale(z, inner)), outer * inner); },
+        "dZl = 1.7159 * 2/3 * sech(2 Zl/3) o dAl");
     relu_masks();
   }
 
@@ -411,6 +428,22 @@ class Writer {
     for (const std::string_view id : {"z-for-activation", "erratum-e14"}) {
       add_each(id, 2, depth(), group, [&](int l) { return by_units(l, at(l - 1).z); });
     }
+    const auto overwritten = [&](bool by_delta, std::string_view have) {
+      add_each(
+          "activation-overwritten", 2, depth(), group,
+          [&](int l) -> std::vector<Edit> {
+            return {
+                weights(l, [a = at(l - 1).activation, z = at(l - 1).z, by_delta](const Site& s) {
+                  // What dA(l-1) will be, or f' alone.
+                  const V above = by_delta ? matmul(s.cotangent, s.input_value(1), Transpose::b)
+                                           : s.cotangent.tape().constant(1, s.value(z).shape());
+                  return matmul(Site{s.walk, a, 0, above}.right(), s.cotangent, Transpose::a);
+                })};
+          },
+          "", have);
+    };
+    overwritten(false, "dWl = S^T dZl, S = f'(Z(l-1))");
+    overwritten(true, "dWl = dZ(l-1)^T dZl");
     const std::int64_t n = network_.samples;
     if (n < 2) return;
     add_each("last-sample-missing", 1, depth(), group, [&](int l) {
@@ -436,6 +469,13 @@ class Writer {
     };
     add_each("bias-averaged", 1, depth(), Group::parameters, on_bias(1 / samples()));
     add_each("bias-row-dropped", 1, depth(), Group::parameters, on_bias(0));
+    add_each("bias-summed-over-units", 1, depth(), Group::parameters,
+             [&](int l) -> std::vector<Edit> {
+               if (!has_bias(l) || width(l) != network_.samples) return {};
+               return {bias(l, [shape = graph_.step(at(l).b).shape](const Site& s) {
+                 return reshape(sum(s.cotangent, {1}), shape);
+               })};
+             });
     if (!network_.trick) return;
     Tensor<double> mask = Tensor<double>::filled({width(0), 1}, 1);
     mask[width(0) - 1] = 0;

@@ -109,16 +109,24 @@ void Diagnosing::explain_shapes() {
 void Diagnosing::explain_shape_in_network(Finding& finding, const Target& target) {
   for (int l = 1; l <= network_->depth(); ++l) {
     const NetworkLayer& layer = network_->at(l);
-    if (target.node == layer.b && target.hand.shape() == graph_.step(layer.z).shape) {
-      // Not summed: then the rows are the deltas that the user has.
+    const Shape delta = graph_.step(layer.z).shape, rows{delta[0]};
+    if (target.node == layer.b && (target.hand.shape() == delta || target.hand.shape() == rows)) {
+      // Not summed, or over the wrong axis, as the user's own deltas show, or the right ones.
       const auto dz = std::ranges::find_if(
           targets_, [&](const Target& t) { return t.gradient && t.node == layer.z; });
       const V right = right_[layer.z];
       const bool has_own = dz != targets_.end() && dz->right;
       const TensorView<const double> expected = has_own ? dz->hand.view() : right.value();
-      const double off = distance(target.hand, expected);
       const double size = norm(expected);
-      if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
+      if (target.hand.shape() == delta) {
+        const double off = distance(target.hand, expected);
+        if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
+      } else {
+        Tensor<double> sums(rows);
+        for (std::int64_t i = 0; i < expected.size(); ++i) sums[i / delta[1]] += expected[i];
+        const double off = distance(target.hand, sums);
+        if (off <= 1e3 * epsilon_ * size) add_entry("bias-summed-over-units", l, off / size);
+      }
     }
     const bool hidden_delta = l < network_->depth() &&
                               (target.node == layer.z || target.node == layer.activation) &&

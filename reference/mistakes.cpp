@@ -44,6 +44,8 @@ constexpr std::array entries{
     Entry{inner_slope_missing, "inner-slope-missing", Where::hidden},
     Entry{outer_slope_missing, "outer-slope-missing", Where::hidden},
     Entry{one_minus_tanh_squared_z, "one-minus-tanh-squared-z", Where::hidden},
+    Entry{square_forgotten, "square-forgotten", Where::hidden},
+    Entry{closed_form_of_scaled_a, "closed-form-of-scaled-a", Where::hidden},
     Entry{relu_mask_wrong_tensor, "relu-mask-wrong-tensor", Where::hidden},
     Entry{leaky_slope, "leaky-slope", Where::hidden},
     Entry{squared_error_output, "squared-error-output", Where::output},
@@ -58,8 +60,10 @@ constexpr std::array entries{
     Entry{other_layer_delta, "other-layer-delta", Where::parameters},
     Entry{input_for_activation, "input-for-activation", Where::above},
     Entry{z_for_activation, "z-for-activation", Where::above},
+    Entry{activation_overwritten, "activation-overwritten", Where::above},
     Entry{bias_row_dropped, "bias-row-dropped", Where::parameters},
     Entry{bias_not_summed, "bias-not-summed", Where::parameters},
+    Entry{bias_summed_over_units, "bias-summed-over-units", Where::parameters},
     Entry{bias_averaged, "bias-averaged", Where::parameters},
     Entry{last_sample_missing, "last-sample-missing", Where::parameters},
     Entry{accumulated_twice, "accumulated-twice", Where::parameters},
@@ -105,7 +109,8 @@ const char* name(Activation activation) {
 
 bool has_two_forms(Mistake mistake) {
   return entry(mistake).where == Where::factor || mistake == other_activation_derivative ||
-         mistake == activation_recomputed || mistake == relu_mask_wrong_tensor ||
+         mistake == activation_recomputed || mistake == square_forgotten ||
+         mistake == activation_overwritten || mistake == relu_mask_wrong_tensor ||
          mistake == accumulated_twice || mistake == after_update || mistake == erratum_e5;
 }
 bool has_other_activation(Mistake mistake) {
@@ -186,8 +191,13 @@ std::string kind_reason(const Network& network, const Context& context, const Pl
     case inner_slope_missing:
     case outer_slope_missing:
     case one_minus_tanh_squared_z:
+    case closed_form_of_scaled_a:
     case erratum_e7:
       return needs(network.activation == Activation::improved_sigmoid, "the improved sigmoid");
+    case square_forgotten:
+      return needs(network.activation == Activation::improved_sigmoid ||
+                       network.activation == Activation::tanh,
+                   "tanh, or the improved sigmoid");
     case relu_mask_wrong_tensor:
     case leaky_slope:
       return needs(network.activation == Activation::relu, "relu");
@@ -195,6 +205,7 @@ std::string kind_reason(const Network& network, const Context& context, const Pl
     case activation_recomputed:
       return needs(network.activation != plant.other, "an activation other than the network's");
     case bias_not_summed:
+    case bias_summed_over_units:
     case bias_averaged:
       return needs(network.biases, "biases");
     case bias_row_dropped:

@@ -39,6 +39,9 @@ enum class Mistake {
   inner_slope_missing,          ///< improved sigmoid: 1.7159 sech^2(2z/3)
   outer_slope_missing,          ///< improved sigmoid: (2/3) sech^2(2z/3)
   one_minus_tanh_squared_z,     ///< improved sigmoid: 1 - tanh^2(z)
+  square_forgotten,             ///< tanh: 1 - tanh(z); second form: sech(z). Improved sigmoid:
+                                ///< 1.7159 (2/3) times the same of 2z/3
+  closed_form_of_scaled_a,      ///< improved sigmoid: 1.7159 (2/3) (1 - Al^2), though Al has 1.7159
   relu_mask_wrong_tensor,       ///< relu: dAl > 0; second form: Zo > 0 of Plant::other_layer
   leaky_slope,                  ///< relu: Plant::slope for z <= 0
   // dZL.
@@ -53,13 +56,15 @@ enum class Mistake {
   other_layer_weights,     ///< dZl Wo^T, o = Plant::other_layer; layer 0: o = l - 1
   weights_not_transposed,  ///< dZl Wl, where Wl is square
   // dWl and dbl; layer 0 is every l to which it applies.
-  other_layer_delta,     ///< A(l-1)^T dZo, dZo^T 1, o = Plant::other_layer (one layer only)
-  input_for_activation,  ///< X^T dZl, l >= 2, where A(l-1) is as wide as X
-  z_for_activation,      ///< Z(l-1)^T dZl, l >= 2
-  bias_row_dropped,      ///< the bias row of dW1, or dbl, is 0
-  bias_not_summed,       ///< dbl = dZl, (N, out)
-  bias_averaged,         ///< dbl / N
-  last_sample_missing,   ///< the sums over n end at N - 1
+  other_layer_delta,       ///< A(l-1)^T dZo, dZo^T 1, o = Plant::other_layer (one layer only)
+  input_for_activation,    ///< X^T dZl, l >= 2, where A(l-1) is as wide as X
+  z_for_activation,        ///< Z(l-1)^T dZl, l >= 2
+  activation_overwritten,  ///< f'(Z(l-1))^T dZl, second form: dZ(l-1)^T dZl, l >= 2
+  bias_row_dropped,        ///< the bias row of dW1, or dbl, is 0
+  bias_not_summed,         ///< dbl = dZl, (N, out)
+  bias_summed_over_units,  ///< dbl = dZl 1, (N,)
+  bias_averaged,           ///< dbl / N
+  last_sample_missing,     ///< the sums over n end at N - 1
   // dWl and dbl, with what the context holds; layer 0 is all layers.
   accumulated_twice,     ///< twice the gradient; second form: plus the previous one
   stale_gradient,        ///< the previous gradient
@@ -92,9 +97,9 @@ enum class Form { first, second };
 
 /// One mistake, made once. layer: where, or 0 for every layer to which it applies.
 struct Plant {
-  Mistake mistake;          ///< which
-  int layer = 0;            ///< from the input side; 0 for all
-  Form form = Form::first;  ///< which way, where there are two
+  Mistake mistake;                         ///< which
+  int layer = 0;                           ///< from the input side; 0 for all
+  Form form = Form::first;                 ///< which way, where there are two
   Activation other = Activation::sigmoid;  ///< of mistakes that take another activation
   int other_layer = 0;                     ///< of mistakes that take another layer's value
   std::int64_t class_index = 0;            ///< the class that is missing
@@ -132,7 +137,8 @@ std::string reason_against(const Network& network, const Context& context, const
 std::vector<Plant> possible_plants(const Network& network, const Context& context = {});
 
 /// Forward and backward pass with the mistakes of `plants`: all values, as Backpropagation has
-/// them; dbl of bias_not_summed is (N, out). Without plants it is the right derivation, with the
+/// them; dbl of bias_not_summed is (N, out), of
+/// bias_summed_over_units (N,). Without plants it is the right derivation, with the
 /// decay of Context::loss_has_decay. Layout::rows only. Throws as check_inputs; ShapeError, naming
 /// the erratum, where E3 or E5 has no shape; UsageError where reason_against says why not.
 Values<Tensor<double>> planted(const Network& network, const Inputs<double>& inputs,

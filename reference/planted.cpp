@@ -316,6 +316,16 @@ class PlantedDerivation {
     if (made(one_minus_tanh_squared_z, l)) {
       return map(z, [](double x) { return 1 - square(std::tanh(x)); });
     }
+    if (const Plant* p = made(square_forgotten, l)) {
+      const bool by_tanh = p->form == Form::first, improved = f == Activation::improved_sigmoid;
+      const double inner = improved ? 2.0 / 3 : 1, outer = improved ? 1.7159 * inner : 1;
+      return map(z, [=](double x) {
+        return outer * (by_tanh ? 1 - std::tanh(inner * x) : 1 / std::cosh(inner * x));
+      });
+    }
+    if (made(closed_form_of_scaled_a, l)) {
+      return map(a, [](double x) { return 1.7159 * 2 / 3 * (1 - x * x); });
+    }
     if (made(erratum_e7, l)) {
       return map(z, [](double x) { return 4.0 / 3 * 1.7159 / square(std::cosh(2 * x / 3)); });
     }
@@ -345,6 +355,9 @@ class PlantedDerivation {
     const Matrix& a = units(l - 1);
     if (made(input_for_activation, l)) return times(X_, 1);
     if (made(z_for_activation, l) || made(erratum_e14, l)) return times(values_.Z[index(l - 1)], 1);
+    if (const Plant* p = made(activation_overwritten, l)) {
+      return p->form == Form::first ? derivative(l - 1) : times(values_.dZ[index(l - 1)], 1);
+    }
     if (l > 1) {
       if (const Plant* p = made(activation_recomputed, l - 1)) {
         return map(values_.Z[index(l - 1)], [&](double z) { return activate(p->other, z); });
@@ -373,6 +386,7 @@ class PlantedDerivation {
       }
     }
     if (made(bias_not_summed, l)) db = delta;
+    if (made(bias_summed_over_units, l)) db = row_sums(delta);
     if (made(bias_averaged, l)) db = times(db, 1 / samples());
     const double constant = factor(l, Form::second);
     dw = times(dw, constant), db = times(db, constant);

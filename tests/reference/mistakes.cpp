@@ -55,7 +55,7 @@ BOOST_AUTO_TEST_CASE(every_mistake_has_an_id_of_its_own) {
       BOOST_TEST((c == '-' || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9')));
     }
   }
-  BOOST_TEST(ids.size() == 50u);
+  BOOST_TEST(ids.size() == 54u);
   BOOST_TEST(to_string({.mistake = Mistake::other_activation_derivative,
                         .layer = 2,
                         .form = Form::second,
@@ -234,6 +234,17 @@ BOOST_AUTO_TEST_CASE(derivatives_by_loops) {
         [&](double z, double, double) { return 2.0 / 3 * tanh_slope(2 * z / 3); });
   check(Activation::improved_sigmoid, {one_minus_tanh_squared_z},
         [&](double z, double, double) { return tanh_slope(z); });
+  check(Activation::tanh, {square_forgotten}, [](double, double a, double) { return 1 - a; });
+  check(Activation::tanh, {.mistake = square_forgotten, .form = Form::second},
+        [&](double z, double, double) { return std::sqrt(tanh_slope(z)); });
+  check(Activation::improved_sigmoid, {square_forgotten},
+        [](double, double a, double) { return 2.0 / 3 * (1.7159 - a); });
+  check(
+      Activation::improved_sigmoid, {.mistake = square_forgotten, .form = Form::second},
+      [&](double z, double, double) { return 1.7159 * 2 / 3 * std::sqrt(tanh_slope(2 * z / 3)); });
+  check(Activation::improved_sigmoid, {closed_form_of_scaled_a}, [](double z, double, double) {
+    return 1.7159 * 2 / 3 * (1 - std::pow(1.7159 * std::tanh(2 * z / 3), 2));
+  });
   check(Activation::improved_sigmoid, {erratum_e7},
         [&](double z, double, double) { return 4.0 / 3 * 1.7159 * tanh_slope(2 * z / 3); });
   check(Activation::relu, {relu_mask_wrong_tensor},
@@ -300,6 +311,20 @@ BOOST_AUTO_TEST_CASE(wiring_by_loops) {
   BOOST_TEST(to_string(unsummed.db[1].shape()) == "(3, 4)");
   BOOST_TEST(distance<double>(unsummed.db[1], t.right.dZ[1]) == 0);
   BOOST_TEST(to_string(unsummed.db[0].shape()) == "(4,)");
+  t.expect({.mistake = activation_overwritten, .layer = 2}, "dW2", [&](int i, int j) {
+    return sum(3, [&](int n) { return t.derivative(t.at(t.right.Z, 1, n, i)) * delta(2, n, j); });
+  });
+  t.expect(
+      {.mistake = activation_overwritten, .layer = 2, .form = Form::second}, "dW2",
+      [&](int i, int j) { return sum(3, [&](int n) { return delta(1, n, i) * delta(2, n, j); }); });
+  const auto rows =
+      planted(t.p.network, t.p.inputs(), {.mistake = bias_summed_over_units, .layer = 1});
+  BOOST_TEST(to_string(rows.db[0].shape()) == "(3,)");
+  for (int n = 0; n < 3; ++n) {
+    const double expected = sum(4, [&](int j) { return delta(1, n, j); });
+    BOOST_TEST(rows.db[0][n] == expected, boost::test_tools::tolerance(1e-13));
+  }
+  BOOST_TEST(to_string(rows.db[1].shape()) == "(4,)");
 }
 
 BOOST_AUTO_TEST_CASE(input_for_activation_by_loops) {
@@ -414,6 +439,13 @@ BOOST_AUTO_TEST_CASE(identities) {
       }
     }
     check_equal(one, {sign}, {erratum_e1});
+    // sum_k delta_k = 0 again: over the units of the output nothing is left
+    if (one.network.biases) {
+      const int top = one.network.layers();
+      const auto sums =
+          planted(one.network, one.inputs(), {.mistake = bias_summed_over_units, .layer = top});
+      for (const double x : sums.db.back()) BOOST_TEST(std::abs(x) < 1e-14);
+    }
     // sum_k delta_k = 0 for mass one, whatever stands behind it
     for (const Mistake erratum : {erratum_e2, erratum_e6}) {
       const auto zero = planted(one.network, one.inputs(), Plant{erratum});

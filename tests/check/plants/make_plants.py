@@ -327,6 +327,36 @@ arrays = {k: np.asfortranarray(v if k == "X" else v.astype(np.float32))
 np.savez_compressed(out / "pixels.npz", **arrays)
 rows.append(["pixels.npz", "6-5-5-4", "sigmoid", "trick", "", 3, "erratum-e4 mean-missing"])
 
+plant("square_forgotten", ["square-forgotten"], 2,
+      set_method("slope", lambda s, l, dA: 1 - np.tanh(s.Z[l])), activation="tanh")
+plant("square_of_sech_forgotten", ["square-forgotten"], 2,
+      set_method("slope", lambda s, l, dA: 1.7159 * 2 / 3 / np.cosh(2 / 3 * s.Z[l])),
+      activation="improved", bias="trick")
+plant("scaled_closed_form", ["closed-form-of-scaled-a"], 2,
+      set_method("slope", lambda s, l, dA: 2 / 3 * 1.7159 * (1 - s.A[l + 1] ** 2)),
+      activation="improved")
+
+
+def slope_in_place(s, l):  # A *= 1 - A, and only then dW
+    return s.A[l] if l == 0 else s.A[l] * (1 - s.A[l])
+
+
+def delta_in_place(s):  # A[...] = the delta of its layer, and only then dW
+    s.dW[2] = s.dZ[1].T @ s.dZ[2]
+
+
+plant("overwritten_by_slope", ["activation-overwritten"], 3, set_method("left", slope_in_place),
+      activation="sigmoid")
+plant("overwritten_by_delta", ["activation-overwritten"], 3, after=delta_in_place)
+
+
+def other_axis(s):
+    s.db[0] = s.dZ[0].sum(axis=1)
+
+
+plant("bias_over_units", ["bias-summed-over-units"], 1, after=other_axis)
+plant("bias_over_as_many_units", ["bias-summed-over-units"], 1, after=other_axis, sizes=(N, H))
+
 # A derivative that is in no catalogue, with the deltas: it comes back as a curve. Not in plants.csv.
 unknown = Step(200, "tanh")
 set_method("slope", lambda s, l, dA: 1 / (1 + s.Z[l] ** 2))(unknown)
