@@ -46,7 +46,7 @@ V rule_on(const Site& s, const Op<double>& op, std::span<const V> inputs, V cota
 class Alternatives {
  public:
   Alternatives(const Graph& graph, std::span<const NodeId> wrong)
-      : graph_(graph), below_(graph.size()) {
+      : graph_(graph), wrong_(wrong), below_(graph.size()) {
     // Which of the wrong nodes each node's adjoint reaches.
     for (NodeId id = 0; id < graph.size(); ++id) {
       below_[id].assign(wrong.size(), false);
@@ -73,10 +73,39 @@ class Alternatives {
         alter(id, static_cast<int>(i), in);
       }
     }
+    add_decay();
     return std::move(found_);
   }
 
  private:
+  /// lambda x added to the gradient of every wrong leaf x, with one lambda for all.
+  void add_decay() {
+    std::int64_t numbers = 0;
+    for (const NodeId id : wrong_) {
+      if (!graph_.step(id).is_leaf()) return;
+      numbers += graph_.step(id).shape.size();
+    }
+    if (numbers < 3) return;  // one lambda fits one number always
+    Candidate c;
+    c.id = "weight-decay-extra";
+    c.group = Group::steps;
+    c.family = [nodes = std::vector<NodeId>(wrong_.begin(), wrong_.end())](double lambda) {
+      std::vector<Edit> edits;
+      for (const NodeId x : nodes) {
+        edits.push_back({At::leaf, x, 0, [lambda](const Site& s) {
+                           return s.cotangent + scale(s.value(s.node), lambda);
+                         }});
+      }
+      return edits;
+    };
+    c.low = 1e-12, c.high = 1e6, c.parameter = std::string("lambda");
+    const std::string first = graph_.name(wrong_.front());
+    c.have = fmt::format("d{0} = g + lambda {0}{1}", first,
+                         wrong_.size() > 1 ? ", and so for the others that are wrong" : "");
+    c.should = fmt::format("d{} = g", first);
+    found_.push_back(std::move(c));
+  }
+
   void add(std::string_view id, NodeId node, int input, std::function<V(const Site&)> make,
            const std::string& what) {
     Candidate c;
@@ -249,6 +278,7 @@ class Alternatives {
   }
 
   const Graph& graph_;
+  std::span<const NodeId> wrong_;
   std::vector<std::vector<bool>> below_;
   std::vector<NodeId> nameable_;
   std::vector<Candidate> found_;

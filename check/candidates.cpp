@@ -59,6 +59,13 @@ class Writer {
     between_steps();
     weight_decay();
     literal_erratum_e6();
+    // What goes down through Wl is dA(l-1).
+    for (Candidate& c : found_) {
+      if (c.layer < 2 || c.edits.empty()) continue;
+      const Edit& edit = c.edits.front();
+      const bool way_down = edit.at == At::contribution && edit.node == at(c.layer).product;
+      if (way_down && edit.input == 0) c.formula_layer = c.layer - 1;
+    }
     return std::move(found_);
   }
 

@@ -36,6 +36,7 @@ struct Candidate {
   std::optional<double> value = {};
   std::string detail{};          ///< "g = tanh"
   std::string have{}, should{};  ///< formulas, where the catalogue's do not fit
+  int formula_layer = 0;         ///< l of the catalogue's; 0: as `layer`
   NodeId node = no_node;         ///< whose rule it alters, where it is about one node of any graph
 };
 

@@ -95,6 +95,9 @@ struct Finding {
       0;                ///< norm-wise, against the right rules continued from the user's own values
   double scale = 1;     ///< c of the best c * right
   double residual = 0;  ///< norm-wise, of that
+  /// Where nothing but a constant factor is wrong and it is one of the step's own numbers: "N",
+  /// "1/(N K)", "N/(N - 1)", ... for N samples and K classes. That it is this is no proof.
+  std::string factor;
   std::vector<WrongEntry> worst;  ///< up to three
   /// Where several values are wrong by faults of their own: the mistakes that give this one when
   /// the right rules are continued from the user's values above it. Empty where none does, whatever

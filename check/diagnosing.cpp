@@ -36,10 +36,12 @@ Diagnosis Diagnosing::run() {
   if (diagnosis_.verdict != DiagnosisVerdict::wrong) return std::move(diagnosis_);
   if (!everything_is_finite()) return std::move(diagnosis_);
   if (network_ && only_the_mean_is_elsewhere()) return std::move(diagnosis_);
+  if (network_) name_factors();
+  note_zeros();
   name_mistakes();
   if (diagnosis_.mistakes.empty() && diagnosis_.pairs.empty() &&
       diagnosis_.verdict == DiagnosisVerdict::wrong) {
-    std::ranges::copy(unknown_, std::back_inserter(diagnosis_.notes));
+    suggest();
   }
   if (network_ && diagnosis_.verdict == DiagnosisVerdict::wrong) draw_curve();
   return std::move(diagnosis_);
@@ -173,6 +175,100 @@ bool Diagnosing::only_the_mean_is_elsewhere() {
   diagnosis_.notes.push_back(
       "the deltas leave 1/N to the gradients of the weights, and these are right");
   return true;
+}
+
+void Diagnosing::note_zeros() {
+  int zeros = 0, gradients = 0;
+  for (const Target& target : targets_) {
+    if (!target.gradient || target.recovered) continue;
+    ++gradients;
+    zeros += target.error > target.allowed && norm(target.hand) == 0;
+  }
+  if (zeros == 0) return;
+  diagnosis_.notes.push_back(
+      zeros == gradients
+          ? "you have zero everywhere: was the backward pass run, or were the gradients cleared "
+            "before they were handed in?"
+          : fmt::format("{} of the {} gradients {} zero everywhere: was what computes {} run?",
+                        zeros, gradients, zeros == 1 ? "is" : "are", zeros == 1 ? "it" : "them"));
+}
+
+void Diagnosing::name_factors() {
+  const double n = static_cast<double>(network_->samples),
+               k = static_cast<double>(network_->classes);
+  const std::pair<std::string_view, double> constants[] = {{"N", n},
+                                                           {"1/N", 1 / n},
+                                                           {"K", k},
+                                                           {"1/K", 1 / k},
+                                                           {"N K", n * k},
+                                                           {"1/(N K)", 1 / (n * k)},
+                                                           {"N - 1", n - 1},
+                                                           {"1/(N - 1)", 1 / (n - 1)},
+                                                           {"N/(N - 1)", n / (n - 1)},
+                                                           {"(N - 1)/N", (n - 1) / n},
+                                                           {"N/K", n / k},
+                                                           {"K/N", k / n},
+                                                           {"2/N", 2 / n},
+                                                           {"N/2", n / 2}};
+  for (Finding& finding : diagnosis_.findings) {
+    if (finding.verdict != DiagnosisVerdict::wrong || finding.residual > finding.tolerance)
+      continue;
+    const double c = std::abs(finding.scale), near = std::max(1e-9, 3 * finding.tolerance);
+    if (near > 1e-4 || std::abs(c - 1) <= near) continue;
+    for (const auto& [name, value] : constants) {
+      if (!std::isfinite(value) || !(std::abs(c - value) <= near * value)) continue;
+      finding.factor = fmt::format("{}{}", finding.scale < 0 ? "-" : "", name);
+      break;
+    }
+  }
+}
+
+void Diagnosing::suggest() {
+  bool all_wrong = true, one_factor = true;
+  const auto fault = std::ranges::find(diagnosis_.findings, true, &Finding::is_first_fault);
+  for (const Finding& finding : diagnosis_.findings) {
+    if (finding.recovered || !target_of(finding).gradient) continue;
+    const double near = std::max(1e-9, finding.tolerance);
+    all_wrong = all_wrong && finding.verdict == DiagnosisVerdict::wrong;
+    one_factor = one_factor && finding.scale != 0 && finding.residual <= near &&
+                 std::abs(finding.scale - fault->scale) <= near * std::abs(fault->scale);
+  }
+  if (all_wrong && one_factor && diagnosis_.findings.size() > 1) {
+    diagnosis_.notes.push_back(
+        fmt::format("all of it is {:.7g} x the right one: a learning rate, which is named when it "
+                    "is handed in, or a weight of the loss?",
+                    fault->scale));
+    return;
+  }
+  if (!network_) return;
+  std::ranges::copy(unknown_, std::back_inserter(diagnosis_.notes));
+  const auto has = [this](NodeId node, bool gradient) {
+    return std::ranges::any_of(targets_, [&](const Target& t) {
+      return t.node == node && t.gradient == gradient && t.right;
+    });
+  };
+  const int l = diagnosis_.layer;
+  const auto values = std::ranges::any_of(targets_, [](const Target& t) { return !t.gradient; });
+  if (!values && all_wrong) {
+    diagnosis_.notes.push_back(
+        network_->depth() > 1
+            ? "hand in Z1 and A1 too: they show whether the forward pass is that of this network"
+            : "hand in Z1 too: it shows whether the forward pass is that of this network");
+  }
+  std::string deltas;
+  for (int k = l; k >= 1; --k) {
+    const bool wrong = std::ranges::any_of(diagnosis_.findings, [&](const Finding& f) {
+      return f.layer == k && f.verdict == DiagnosisVerdict::wrong;
+    });
+    if (wrong && !has(network_->at(k).z, true)) {
+      deltas += fmt::format("{}dZ{}", deltas.empty() ? "" : ", ", k);
+    }
+  }
+  if (deltas.empty()) return;
+  const bool several = deltas.find(',') != std::string::npos;
+  diagnosis_.notes.push_back(fmt::format(
+      "hand in {} too: {} whether the delta is wrong or what is made of it{}", deltas,
+      several ? "they show" : "it shows", several ? ", and each layer is judged by itself" : ""));
 }
 
 void Diagnosing::draw_curve() {

@@ -45,6 +45,12 @@ class Diagnosing {
   /// gradients of the weights instead, which is another way to write the same thing.
   bool only_the_mean_is_elsewhere();
   void draw_curve();
+  /// Says of gradients that are zero where they should not be.
+  void note_zeros();
+  /// Gives a wrong value's constant factor its name, where it has one.
+  void name_factors();
+  /// What the user could hand in besides, where that would decide what no mistake explains.
+  void suggest();
 
   // naming.cpp
   void add_entry(std::string_view id, int layer, double residual);

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <cmath>
 
 namespace chainrule {
 
@@ -32,13 +33,26 @@ std::string dimensions(const Shape& shape) {
   return fmt::format("{}", fmt::join(shape.dimensions(), " x "));
 }
 
+std::string name_of(const Finding& finding) {
+  return finding.layer ? fmt::format("layer {}, {}", finding.layer, finding.tensor)
+                       : finding.tensor;
+}
 std::string place(const Finding& finding) {
-  return finding.layer ? fmt::format("layer {}, {} ({})", finding.layer, finding.tensor,
-                                     dimensions(finding.shape))
-                       : fmt::format("{} ({})", finding.tensor, dimensions(finding.shape));
+  return fmt::format("{} ({})", name_of(finding), dimensions(finding.shape));
 }
 
-std::string verdict_line(const Finding& finding) {
+/// That nothing but a constant factor is wrong.
+bool is_scaled(const Finding& finding) {
+  return finding.residual <= std::max(finding.tolerance, 1e-10) && finding.scale != 0;
+}
+
+/// "12" or "700 = N K"
+std::string factor_of(const Finding& finding) {
+  return fmt::format("{:.7g}{}", finding.scale,
+                     finding.factor.empty() ? "" : " = " + finding.factor);
+}
+
+std::string verdict_line(const Finding& finding, const Finding* fault) {
   switch (finding.verdict) {
     case DiagnosisVerdict::right:
       return fmt::format("right (error {:.0e})", finding.error);
@@ -53,7 +67,12 @@ std::string verdict_line(const Finding& finding) {
   if (!finding.mistakes.empty()) return "WRONG, by a fault of its own";
   if (finding.explained) return "wrong by the same mistake";
   if (finding.contaminated) return "wrong only because of what it is computed from";
-  return fmt::format("WRONG (error {:.1e})", finding.error);
+  if (!is_scaled(finding)) return fmt::format("WRONG (error {:.1e})", finding.error);
+  const bool as_above = fault && is_scaled(*fault) &&
+                        std::abs(finding.scale - fault->scale) <=
+                            std::max(1e-9, finding.tolerance) * std::abs(fault->scale);
+  return fmt::format("WRONG, {} x the correct one{}", factor_of(finding),
+                     as_above ? ", as in " + name_of(*fault) : "");
 }
 
 void print_mistake(std::string& text, const NamedMistake& mistake, std::string_view lead) {
@@ -76,15 +95,16 @@ void print_mistakes(std::string& text, const std::vector<NamedMistake>& mistakes
 }
 
 void print_fault(std::string& text, const Diagnosis& d, const Finding& fault) {
-  if (fault.verdict == DiagnosisVerdict::shape) {  // its reason stands in its line, numbers say nothing
+  if (fault.verdict ==
+      DiagnosisVerdict::shape) {  // its reason stands in its line, numbers say nothing
     print_mistakes(text, d.mistakes);
     return;
   }
   if (!fault.reason.empty()) text += "  " + fault.reason + "\n";
-  if (fault.residual <= std::max(fault.tolerance, 1e-10)) {
-    text += fmt::format("  gradient is {:.7g} x the correct one (residual {:.0e})\n", fault.scale,
+  if (is_scaled(fault)) {
+    text += fmt::format("  gradient is {} x the correct one (residual {:.0e})\n", factor_of(fault),
                         fault.residual);
-  } else {
+  } else if (fault.scale != 0) {
     text +=
         fmt::format("  norm-wise error {:.1e}, tolerance {:.0e}\n", fault.error, fault.tolerance);
   }
@@ -127,10 +147,12 @@ void print_curve(std::string& text, const RecoveredCurve& curve) {
 
 std::string to_string(const Diagnosis& d) {
   std::string text = fmt::format("diagnosis: {}\n", to_string(d.verdict));
+  const auto found = std::ranges::find(d.findings, true, &Finding::is_first_fault);
+  const Finding* fault = found == d.findings.end() ? nullptr : &*found;
   for (const Finding& finding : d.findings) {
     // What was recovered serves to locate; its own line says nothing that its dW's does not.
     if (finding.recovered) continue;
-    text += fmt::format("{}: {}\n", place(finding), verdict_line(finding));
+    text += fmt::format("{}: {}\n", place(finding), verdict_line(finding, fault));
     if (finding.is_first_fault) {
       print_fault(text, d, finding);
     } else {
@@ -190,6 +212,7 @@ std::string to_json(const Diagnosis& d) {
                                 {"local_error", f.local_error},
                                 {"scale", f.scale},
                                 {"residual", f.residual},
+                                {"factor", f.factor},
                                 {"worst", worst},
                                 {"mistakes", mistakes_of(f)}});
   }

@@ -187,6 +187,9 @@ void describe(Finding& finding, const Target& target) {
   if (!all_finite(hand)) {
     finding.reason = "it has entries that are not finite";
     finding.residual = HUGE_VAL;
+  } else if (target.size > 0 && norm(hand) <= 1e-12 * target.size) {
+    finding.reason = norm(hand) == 0 ? "it is zero everywhere" : "it is zero up to rounding";
+    finding.scale = finding.residual = 0;
   } else if (target.size > 0) {
     finding.scale = dot(hand, right) / (target.size * target.size);
     Tensor<double> scaled(right);
@@ -206,7 +209,8 @@ void describe(Finding& finding, const Target& target) {
   // Beside an entry that is wrong by far, those that are off by rounding say nothing.
   const double negligible = count > 0 ? 1e-6 * std::min(off(order[0]), 1e300) : 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (off(order[i]) > negligible) finding.worst.push_back({order[i], hand[order[i]], right[order[i]]});
+    if (off(order[i]) > negligible)
+      finding.worst.push_back({order[i], hand[order[i]], right[order[i]]});
   }
 }
 

@@ -192,8 +192,13 @@ NamedMistake Diagnosing::named(const Candidate& candidate, double residual) cons
   mistake.id = candidate.id;
   mistake.text = entry.text;
   if (!candidate.detail.empty()) mistake.text += fmt::format(" ({})", candidate.detail);
+  if (network_ && unit_mass() && (mistake.id == "erratum-e2" || mistake.id == "erratum-e6")) {
+    mistake.text += ": zero up to rounding, because sum_k delta_k = 0";
+  }
   mistake.layer = candidate.layer;
-  const int layer = candidate.layer ? candidate.layer : diagnosis_.layer;
+  const int layer = candidate.formula_layer ? candidate.formula_layer
+                    : candidate.layer       ? candidate.layer
+                                            : diagnosis_.layer;
   mistake.have =
       in_this_network(candidate.have.empty() ? at_layer(entry.wrong, layer) : candidate.have);
   mistake.should =

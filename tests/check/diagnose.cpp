@@ -228,6 +228,101 @@ BOOST_AUTO_TEST_CASE(a_delta_without_its_mean_is_another_way_to_write_it) {
   BOOST_TEST(!diagnosed(step, v, {"dZ2", "dA1", "dZ1", "dW1", "dW2"}));
 }
 
+BOOST_AUTO_TEST_CASE(zeros_are_said_to_be_zeros) {
+  Step step;
+  Values v = step.derive();
+  v["dW1"] = Matrix(Shape{9, 7});
+  Diagnosis d = diagnosed(step, v, parameters);
+  BOOST_TEST(to_string(d).find("1 of the 2 gradients is zero everywhere") != std::string::npos);
+  v["dW2"] = Matrix(Shape{7, 4});
+  d = diagnosed(step, v, parameters);
+  const std::string text = to_string(d);
+  BOOST_TEST(text.find("you have zero everywhere: was the backward pass run") != std::string::npos,
+             text);
+  BOOST_TEST(text.find("it is zero everywhere") != std::string::npos);
+  BOOST_TEST(text.find("x the correct one") == std::string::npos);
+  BOOST_TEST(d.mistakes.empty());
+}
+
+// Without a name a factor is still said, by the step's own numbers, and once for all layers.
+BOOST_AUTO_TEST_CASE(a_factor_everywhere_is_said_once) {
+  Step step(8);  // K = 4
+  Values v = step.derive();
+  for (const std::string& name : parameters) v[name] = times(v[name], -1.0 / 28);
+  Diagnosis d = diagnosed(step, v, parameters);
+  BOOST_TEST(d.mistakes.empty());
+  BOOST_TEST(finding(d, "dW2").factor.empty());  // 28 is none of 8, 4, 32, 7
+  std::string text = to_string(d);
+  BOOST_TEST(text.find("layer 1, dW1 (9 x 7): WRONG, -0.03571429 x the correct one, as in layer 2, "
+                       "dW2\n") != std::string::npos,
+             text);
+  BOOST_TEST(text.find("all of it is -0.03571429 x the right one") != std::string::npos, text);
+  BOOST_TEST(text.find("hand in") == std::string::npos, text);
+
+  v = step.derive();
+  v["dW2"] = times(v["dW2"], 32);
+  v["dW1"] = times(v["dW1"], -1.0 / 7);
+  d = diagnosed(step, v, parameters);
+  BOOST_TEST(finding(d, "dW2").factor == "N K");
+  BOOST_TEST(finding(d, "dW1").factor == "-1/(N - 1)");
+  text = to_string(d);
+  BOOST_TEST(text.find("gradient is 32 = N K x the correct one") != std::string::npos, text);
+  BOOST_TEST(text.find("-0.1428571 = -1/(N - 1) x the correct one\n") != std::string::npos, text);
+}
+
+BOOST_AUTO_TEST_CASE(what_would_decide_is_asked_for) {
+  Step step(8);
+  Values v = step.derive();
+  const Matrix noise = random_matrix({9, 7}, 31), more = random_matrix({7, 4}, 32);
+  for (std::int64_t i = 0; i < noise.size(); ++i) v["dW1"][i] *= 1 + noise[i];
+  const std::string lower = to_string(diagnosed(step, v, {"dW1", "dW2"}));
+  BOOST_TEST(lower.find("hand in Z1") == std::string::npos, lower);  // layer 2 is right
+  for (std::int64_t i = 0; i < more.size(); ++i) v["dW2"][i] *= 1 + more[i];
+  const std::string both = to_string(diagnosed(step, v, {"dW1", "dW2"}));
+  BOOST_TEST(both.find("hand in Z1 and A1 too") != std::string::npos, both);
+  BOOST_TEST(both.find("hand in dZ2") != std::string::npos, both);
+  const std::string given = to_string(diagnosed(step, v, everything));
+  BOOST_TEST(given.find("hand in") == std::string::npos, given);
+}
+
+// What goes down through W2 is dA1, and the formula is that of layer 1.
+BOOST_AUTO_TEST_CASE(the_formula_of_a_way_down_is_that_of_the_layer_below) {
+  Step step(6, {9, 4, 4});
+  Values v = step.derive();
+  v["dA1"] = product(v["dZ2"], step.weights(2));
+  v["dZ1"] = times(v["dA1"], map(v["Z1"], step.slope));
+  v["dW1"] = product(step.x, v["dZ1"], true);
+  const Diagnosis d = diagnosed(step, v, parameters);
+  TEST_IDS(d.mistakes, {"weights-not-transposed"});
+  BOOST_TEST(d.mistakes[0].have == "dA1 = dZ2 W2");
+  BOOST_TEST(d.mistakes[0].should == "dA1 = dZ2 W2^T");
+}
+
+// A decay that the loss has not, of a model that is no classifier.
+BOOST_AUTO_TEST_CASE(weight_decay_is_named_on_any_graph) {
+  const Matrix x = random_matrix({8, 3}, 1), w = random_matrix({3, 2}, 2),
+               c = random_matrix({2}, 3), t = random_matrix({8, 2}, 4);
+  Tape<double> tape;
+  const Var<double> W = named(tape.input(w), "W"), C = named(tape.input(c), "c");
+  const Var<double> loss = mse(tanh(matmul(tape.input(x), W) + C), tape.input(t));
+  const auto right = gradients(loss, {W, C});
+  Matrix dw(right[0].value()), dc(right[1].value());
+  for (std::int64_t i = 0; i < w.size(); ++i) dw[i] += 0.02 * w[i];
+  const Diagnosis alone = diagnose(loss, {{"dW", dw}, {"dc", dc}});
+  TEST_IDS(alone.mistakes, {"weight-decay-extra"});
+  BOOST_TEST(alone.mistakes[0].parameters.at(0).second == 0.02, boost::test_tools::tolerance(1e-9));
+  BOOST_TEST(alone.mistakes[0].have == "dW = g + lambda W");
+  for (std::int64_t i = 0; i < c.size(); ++i) dc[i] += 0.02 * c[i];
+  TEST_IDS(diagnose(loss, {{"dW", dw}, {"dc", dc}}).mistakes, {"weight-decay-extra"});
+  for (std::int64_t i = 0; i < c.size(); ++i) dc[i] += 0.02 * c[i];  // another lambda: none fits
+  BOOST_TEST(diagnose(loss, {{"dW", dw}, {"dc", dc}}).mistakes.empty());
+  // one number is a multiple of any other
+  const Tensor<double> s(Shape{1}, std::vector<double>{0.5});
+  const Var<double> S = named(tape.input(s), "s");
+  const Tensor<double> ds(Shape{1}, std::vector<double>{0.9});
+  BOOST_TEST(diagnose(sum(tanh(S)), {{"ds", ds}}).mistakes.empty());
+}
+
 /// The k-th of any number of smooth functions that are no activation's derivative: four families,
 /// their numbers drawn.
 std::function<double(double)> smooth_function(std::uint32_t k) {
