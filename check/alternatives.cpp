@@ -2,6 +2,7 @@
 // run on other values, left out, or run twice.
 #include <chainrule/check/candidates.hpp>
 #include <chainrule/check/formulas.hpp>
+#include <chainrule/check/mistakes.hpp>
 #include <chainrule/ops/ops.hpp>
 
 #include <fmt/format.h>
@@ -116,11 +117,16 @@ class Alternatives {
     const Graph::Step& step = graph_.step(node);
     const NodeId in = step.inputs[static_cast<std::size_t>(input)];
     const std::string at = step.location.to_string();
-    c.have = fmt::format("{} in the rule of {}{}", what.empty() ? std::string(id) : what,
-                         node_formula(graph_, node), at.empty() ? "" : " (" + at + ")");
-    c.should =
-        fmt::format("{}{} {} {}", contributions(in) > 1 ? "in " : "", adjoint_name(graph_, in),
-                    contributions(in) > 1 ? "there is" : "=", rule_formula(graph_, node, input));
+    const std::string where = at.empty() ? "" : " (" + at + ")";
+    c.have = id == "contribution-lost"
+                 ? what + where
+                 : fmt::format("{} in the rule of {}{}",
+                               what.empty() ? find_mistake(id).text : std::string_view(what),
+                               node_formula(graph_, node, Unnamed::spelled), where);
+    c.should = fmt::format("{}{} {} {}", contributions(in) > 1 ? "in " : "",
+                           adjoint_name(graph_, in, Unnamed::spelled),
+                           contributions(in) > 1 ? "there is" : "=",
+                           rule_formula(graph_, node, input, Unnamed::spelled));
     found_.push_back(std::move(c));
   }
   void alter(NodeId id, int input, NodeId in) {
@@ -132,7 +138,8 @@ class Alternatives {
     if (contributions(in) > 1) {
       add(
           "contribution-lost", id, input, [](const Site&) { return V(); },
-          fmt::format("what d{} gets through {} is lost", graph_.name(in), graph_.name(id)));
+          fmt::format("what {} gets through {} is lost", adjoint_name(graph_, in, Unnamed::spelled),
+                      spelled(id)));
       add(
           "contribution-doubled", id, input, [](const Site& s) { return scale(s.right(), 2.0); },
           "");
@@ -155,7 +162,7 @@ class Alternatives {
     if (op == "mul" || op == "div" || op == "mul0") {
       add(
           "factor-missing", id, input, [to](const Site& s) { return sum_to(s.cotangent, to); },
-          fmt::format("{} is missing", graph_.name(other_input(id, input))));
+          fmt::format("{} is missing", spelled(other_input(id, input))));
     }
     if (op == "matmul" && step.attributes.flags == 0 && input == 0) {
       const Shape& w = graph_.step(step.inputs[1]).shape;
@@ -168,6 +175,7 @@ class Alternatives {
     add_other_factors(id, input);
   }
 
+  std::string spelled(NodeId id) const { return name_of(graph_, id, Unnamed::spelled); }
   NodeId other_input(NodeId id, int input) const {
     return graph_.step(id).inputs[static_cast<std::size_t>(1 - input)];
   }
@@ -272,7 +280,7 @@ class Alternatives {
               }
               return rule_on(s, *at.op, inputs, s.cotangent);
             },
-            fmt::format("{} in place of {}", graph_.name(other), graph_.name(own)));
+            fmt::format("{} in place of {}", spelled(other), spelled(own)));
       }
     }
   }

@@ -69,19 +69,50 @@ constexpr std::array<std::array<std::string_view, 2>, 4> products{{{"$g $b^T", "
 
 }  // namespace
 
-std::string adjoint_name(const Graph& graph, NodeId node) {
-  return fmt::format("d{}", graph.name(node));
-}
+namespace {
 
-std::string node_formula(const Graph& graph, NodeId node) {
+/// "scale(X, 0.5)", with what `name` says of the inputs.
+template <class Name>
+std::string call(const Graph& graph, NodeId node, Name name) {
+  const Graph::Step& step = graph.step(node);
   std::string operands;
-  for (const NodeId in : graph.step(node).inputs) {
-    operands += (operands.empty() ? "" : ", ") + graph.name(in);
+  for (const NodeId in : step.inputs) operands += (operands.empty() ? "" : ", ") + name(in);
+  if (step.op->name == "scale" || step.op->name == "shift" || step.op->name == "pow") {
+    operands += fmt::format(", {:.6g}", step.attributes.numbers[0]);
   }
-  return fmt::format("{} = {}({})", graph.name(node), graph.step(node).op->name, operands);
+  return fmt::format("{}({})", step.op->name, operands);
 }
 
-std::string rule_formula(const Graph& graph, NodeId node, int input) {
+std::string spell(const Graph& graph, NodeId node, int depth) {
+  const Graph::Step& step = graph.step(node);
+  if (!step.name.empty() || step.is_leaf() || depth == 0) return graph.name(node);
+  return call(graph, node, [&](NodeId in) { return spell(graph, in, depth - 1); });
+}
+
+}  // namespace
+
+std::string name_of(const Graph& graph, NodeId node, Unnamed unnamed) {
+  if (unnamed == Unnamed::numbered) return graph.name(node);
+  for (int depth = 4; depth > 0; --depth) {
+    std::string text = spell(graph, node, depth);
+    if (text.size() <= 60) return text;
+  }
+  return graph.name(node);
+}
+
+std::string adjoint_name(const Graph& graph, NodeId node, Unnamed unnamed) {
+  const std::string name = name_of(graph, node, unnamed);
+  return name.ends_with(')') && name != graph.step(node).name ? "d(" + name + ")" : "d" + name;
+}
+
+std::string node_formula(const Graph& graph, NodeId node, Unnamed unnamed) {
+  const std::string right =
+      call(graph, node, [&](NodeId in) { return name_of(graph, in, unnamed); });
+  if (unnamed == Unnamed::spelled && graph.step(node).name.empty()) return right;
+  return fmt::format("{} = {}", graph.name(node), right);
+}
+
+std::string rule_formula(const Graph& graph, NodeId node, int input, Unnamed unnamed) {
   const Graph::Step& step = graph.step(node);
   std::string_view pattern;
   if (step.op->name == "matmul") {
@@ -93,9 +124,9 @@ std::string rule_formula(const Graph& graph, NodeId node, int input) {
     }
   }
   if (pattern.empty())
-    return fmt::format("the rule of {} on {}", step.op->name, adjoint_name(graph, node));
+    return fmt::format("the rule of {} on {}", step.op->name, adjoint_name(graph, node, unnamed));
   const auto operand = [&](std::size_t i) {
-    return i < step.inputs.size() ? graph.name(step.inputs[i]) : std::string();
+    return i < step.inputs.size() ? name_of(graph, step.inputs[i], unnamed) : std::string();
   };
   std::string text;
   for (std::size_t i = 0; i < pattern.size(); ++i) {
@@ -105,10 +136,10 @@ std::string rule_formula(const Graph& graph, NodeId node, int input) {
     }
     switch (pattern[++i]) {
       case 'g':
-        text += adjoint_name(graph, node);
+        text += adjoint_name(graph, node, unnamed);
         break;
       case 'y':
-        text += graph.name(node);
+        text += name_of(graph, node, unnamed);
         break;
       case 'a':
         text += operand(0);

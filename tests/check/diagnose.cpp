@@ -323,6 +323,34 @@ BOOST_AUTO_TEST_CASE(weight_decay_is_named_on_any_graph) {
   BOOST_TEST(diagnose(sum(tanh(S)), {{"ds", ds}}).mistakes.empty());
 }
 
+// What has no name is called by its operation and inputs.
+BOOST_AUTO_TEST_CASE(nodes_without_a_name_are_spelled_out) {
+  const Matrix x = random_matrix({8, 3}, 1), s = random_matrix({3}, 2);
+  Tape<double> tape;
+  const Var<double> X = named(tape.input(x), "X"), S = named(tape.input(s), "s");
+  const Var<double> loss = mean(square(tanh(X * S)));
+  const Matrix right(gradients(loss, {S})[0].value());
+  Matrix wrong(Shape{3});  // tanh' left out
+  for (std::int64_t n = 0; n < 8; ++n) {
+    for (std::int64_t j = 0; j < 3; ++j) {
+      wrong[j] += 2 * std::tanh(x(n, j) * s[j]) * x(n, j) / 24;
+    }
+  }
+  const Diagnosis d = diagnose(loss, {{"ds", wrong}});
+  TEST_IDS(d.mistakes, {"derivative-missing"});
+  const std::string text = to_string(d);
+  BOOST_TEST(text.find('%') == std::string::npos, text);
+  BOOST_TEST(text.find("the activation's derivative is missing in the rule of tanh(mul(X, s))") !=
+                 std::string::npos,
+             text);
+  BOOST_TEST(d.mistakes[0].should == "d(mul(X, s)) = d(tanh(mul(X, s))) o (1 - tanh(mul(X, s))^2)");
+  const Diagnosis sum = diagnose(loss, {{"ds", times(right, 24)}});
+  const auto mean = std::ranges::find(sum.mistakes, "mean-as-sum", &NamedMistake::id);
+  BOOST_REQUIRE(mean != sum.mistakes.end());
+  BOOST_TEST(mean->have.find("scale(sum(square(tanh(mul(X, s)))), 0.0416667)") != std::string::npos,
+             mean->have);
+}
+
 /// The k-th of any number of smooth functions that are no activation's derivative: four families,
 /// their numbers drawn.
 std::function<double(double)> smooth_function(std::uint32_t k) {
