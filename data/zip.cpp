@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <new>
 #include <set>
 #include <stdexcept>
 
@@ -227,13 +228,15 @@ std::vector<ZipMember> read_zip(Bytes archive) {
     }
     const Bytes packed = packed_bytes(archive, entry);
     ZipMember member{entry.name, {}};
-    if (entry.method == 8) {
-      member.bytes = inflate_all(packed, entry.size, entry.name);
-    } else if (entry.size == entry.packed) {
-      member.bytes.assign(packed.begin(), packed.end());
-    } else {
+    if (entry.method == 0 && entry.size != entry.packed) {
       fail("damaged: member '{}' is stored in {} bytes, and has {}", entry.name, entry.packed,
            entry.size);
+    }
+    try {
+      member.bytes = entry.method == 8 ? inflate_all(packed, entry.size, entry.name)
+                                       : std::vector<std::uint8_t>(packed.begin(), packed.end());
+    } catch (const std::bad_alloc&) {
+      fail("member '{}': not enough memory for {} bytes", entry.name, entry.size);
     }
     if (crc_of(member.bytes) != entry.crc) {
       fail("damaged: member '{}' has not the CRC-32 that the directory says", entry.name);

@@ -1,0 +1,41 @@
+// read_npz where memory runs out: each allocation fails once, and the error names file, member and
+// size.
+#include <chainrule/data/npz.hpp>
+
+#include <boost/test/unit_test.hpp>
+#include <chainrule/autograd/storage/error.hpp>
+#include <set>
+#include <string>
+
+#include "tests/data/temporary.hpp"
+#include "tests/failing_allocations.hpp"
+
+using namespace chainrule;
+
+BOOST_AUTO_TEST_CASE(memory_that_runs_out_is_said_with_file_member_and_size) {
+  const fs::path folder = fs::path(CHAINRULE_SOURCE_DIR) / "tests/data/numpy";
+  for (const char* name : {"stored.npz", "deflated.npz"}) {
+    const fs::path path = folder / name;
+    const std::size_t members = read_npz(path).size();
+    std::set<std::string> said;  // which members
+    const long failed = fail_every_allocation(
+        [&] {
+          try {
+            read_npz(path);
+          } catch (const FileError& error) {
+            until_failure = -1;
+            const std::string text = error.what();
+            BOOST_TEST(text.find(path.string() + ": ") != std::string::npos, text);
+            const std::size_t memory = text.find("not enough memory for "),
+                              member = text.find("member '");
+            BOOST_TEST(memory != std::string::npos, text);
+            BOOST_TEST(std::stol(text.substr(memory + 22)) > 80, text);  // a header and numbers
+            if (member != std::string::npos) said.insert(text.substr(member, memory - member));
+            throw std::bad_alloc();
+          }
+        },
+        [](long) {});
+    BOOST_TEST(failed > 5 * static_cast<long>(members));
+    BOOST_TEST(said.size() == members);
+  }
+}
