@@ -370,7 +370,8 @@ class Writer {
     for (int l = 2; l <= depth(); ++l) {
       for (int o = 1; o <= depth(); ++o) {
         if (o == l || !fits(l, o)) continue;
-        add("other-layer-weights", l, group, {by_weights(l, at(o).w)}, fmt::format("k = {}", o));
+        add("other-layer-weights", l, group, {by_weights(l, at(o).w)}, fmt::format("k = {}", o))
+            .have = fmt::format("dA{} = dZ{} W{}^T", l - 1, l, o);
         if (o != l - 1) continue;
         add("erratum-e3", l, group, {by_weights(l, at(o).w)});
         all.push_back(by_weights(l, at(o).w));
@@ -426,7 +427,8 @@ class Writer {
             return reshape(sum(dz, {0}), shape);
           }));
         }
-        add("other-layer-delta", l, group, std::move(edits), fmt::format("k = {}", o));
+        add("other-layer-delta", l, group, std::move(edits), fmt::format("k = {}", o)).have =
+            at_layer("dWl = A(l-1)^T", l) + fmt::format(" dZ{}", o);
       }
     }
     add_each("input-for-activation", 2, depth(), group, [&](int l) {

@@ -192,9 +192,6 @@ NamedMistake Diagnosing::named(const Candidate& candidate, double residual) cons
   mistake.id = candidate.id;
   mistake.text = entry.text;
   if (!candidate.detail.empty()) mistake.text += fmt::format(" ({})", candidate.detail);
-  if (network_ && unit_mass() && (mistake.id == "erratum-e2" || mistake.id == "erratum-e6")) {
-    mistake.text += ": zero up to rounding, because sum_k delta_k = 0";
-  }
   mistake.layer = candidate.layer;
   const int layer = candidate.formula_layer ? candidate.formula_layer
                     : candidate.layer       ? candidate.layer
@@ -203,6 +200,17 @@ NamedMistake Diagnosing::named(const Candidate& candidate, double residual) cons
       in_this_network(candidate.have.empty() ? at_layer(entry.wrong, layer) : candidate.have);
   mistake.should =
       in_this_network(candidate.should.empty() ? at_layer(entry.right, layer) : candidate.should);
+  if (mistake.id == "erratum-e2" || mistake.id == "erratum-e6") {
+    if (unit_mass()) {
+      mistake.text += " (zero up to rounding, because sum_k delta_k = 0)";
+    } else {  // the reports' delta is then another one, and comes first
+      const auto delta = [&](std::string_view mass) {
+        return fmt::format("dZ{} = ({}Yhat - Y) / N, ", network_->depth(), mass);
+      };
+      mistake.have = delta("") + mistake.have;
+      mistake.should = delta("m o ") + mistake.should;
+    }
+  }
   if (candidate.value) mistake.parameters.emplace_back(candidate.parameter, *candidate.value);
   mistake.residual = residual;
   return mistake;

@@ -6,9 +6,13 @@
 // docs/derivation.md shows the table.
 //
 // Exit status: 0 when both witnesses accept the right derivation and reject every erratum, else 1.
+//
+// With the argument "diagnose": what diagnose() says of each from its dW1 and dW2 alone; 1 when it
+// does not name the erratum.
 #include <algorithm>
 #include <chainrule/autograd/storage/random.hpp>
 #include <chainrule/check/compare.hpp>
+#include <chainrule/check/diagnose.hpp>
 #include <chainrule/check/gradcheck.hpp>
 #include <chainrule/models/mlp.hpp>
 #include <chainrule/ops/ops.hpp>
@@ -16,6 +20,7 @@
 #include <cstdio>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 using namespace chainrule;
 using reference::Mistake;
@@ -77,14 +82,54 @@ const Op<double> loss_by_hand{
                                              {.numbers = {static_cast<double>(i)}});
         }};
 
+struct Erratum {
+  const char* name;
+  Mistake mistake;
+};
+constexpr Erratum errata[] = {
+    {"E1", Mistake::erratum_e1}, {"E2", Mistake::erratum_e2},   {"E3", Mistake::erratum_e3},
+    {"E4", Mistake::erratum_e4}, {"E5", Mistake::erratum_e5},   {"E6", Mistake::erratum_e6},
+    {"E7", Mistake::erratum_e7}, {"E13", Mistake::erratum_e13}, {"E14", Mistake::erratum_e14}};
+/// With labels of mass one these two make the hidden gradient vanish, which hides their form.
+bool vanishes(Mistake mistake) {
+  return mistake == Mistake::erratum_e2 || mistake == Mistake::erratum_e6;
+}
+
+std::vector<reference::Plant> planted(Mistake mistake) {
+  const auto possible = reference::possible_plants(network);
+  return {*std::find_if(possible.begin(), possible.end(),
+                        [&](const reference::Plant& p) { return p.mistake == mistake; })};
+}
+
+/// Prints the diagnosis. Returns whether it names the erratum.
+bool diagnose_erratum(const Erratum& erratum, double mass) {
+  Pass here(mass);
+  here.plants = planted(erratum.mistake);
+  const Mlp<double> mlp({.widths = network.widths, .activation = Activation::improved_sigmoid});
+  Tape<double> tape;
+  const Var<double> w1 = tape.parameter(mlp.parameters()[0]),
+                    w2 = tape.parameter(mlp.parameters()[1]);
+  const Var<double> loss = softmax_cross_entropy(mlp(tape, tape.input(here.x)), tape.input(here.y));
+  const auto values = here.values(w1.value(), w2.value());
+  const Diagnosis diagnosis = diagnose(loss, {{"dW1", values.dW[0]}, {"dW2", values.dW[1]}});
+  std::printf("--- %s, targets of mass %g\n%s", erratum.name, mass, to_string(diagnosis).c_str());
+  return std::any_of(diagnosis.mistakes.begin(), diagnosis.mistakes.end(),
+                     [&](const NamedMistake& m) { return m.id == id(erratum.mistake); });
+}
+
+int diagnose_all() {
+  bool named = true;
+  for (const Erratum& erratum : errata) {
+    named = diagnose_erratum(erratum, 1) && named;
+    if (vanishes(erratum.mistake)) named = diagnose_erratum(erratum, 0.5) && named;
+  }
+  return named ? 0 : 1;
+}
+
 /// One line of the table. Returns whether both witnesses accept.
 bool check(const char* name, std::optional<Mistake> mistake, double mass, bool& both_agree) {
   Pass here(mass);
-  if (mistake) {
-    const auto possible = reference::possible_plants(network);
-    here.plants = {*std::find_if(possible.begin(), possible.end(),
-                                 [&](const reference::Plant& p) { return p.mistake == *mistake; })};
-  }
+  if (mistake) here.plants = planted(*mistake);
   pass = &here;
 
   const Mlp<double> mlp({.widths = network.widths, .activation = Activation::improved_sigmoid});
@@ -128,25 +173,15 @@ bool check(const char* name, std::optional<Mistake> mistake, double mass, bool& 
 
 }  // namespace
 
-int main() {
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == "diagnose") return diagnose_all();
   std::printf("                                          wrong by            wrong entries of\n");
   std::printf("       mass  compare  first wrong      there  gradcheck       dW1       dW2\n");
   bool agree = true;
   bool expected = check("right", {}, 1, agree) && check("right", {}, 0.5, agree);
-  for (const auto& [name, mistake] : {std::pair{"E1", Mistake::erratum_e1},
-                                      {"E2", Mistake::erratum_e2},
-                                      {"E3", Mistake::erratum_e3},
-                                      {"E4", Mistake::erratum_e4},
-                                      {"E5", Mistake::erratum_e5},
-                                      {"E6", Mistake::erratum_e6},
-                                      {"E7", Mistake::erratum_e7},
-                                      {"E13", Mistake::erratum_e13},
-                                      {"E14", Mistake::erratum_e14}}) {
+  for (const auto& [name, mistake] : errata) {
     expected = !check(name, mistake, 1, agree) && expected;
-    // With labels of mass one these two make the hidden gradient vanish, which hides its form.
-    if (mistake == Mistake::erratum_e2 || mistake == Mistake::erratum_e6) {
-      expected = !check(name, mistake, 0.5, agree) && expected;
-    }
+    if (vanishes(mistake)) expected = !check(name, mistake, 0.5, agree) && expected;
   }
   return expected && agree ? 0 : 1;
 }
