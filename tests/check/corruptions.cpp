@@ -15,7 +15,7 @@ namespace {
 #ifdef __SANITIZE_ADDRESS__
 constexpr int default_rounds = 25;
 #else
-constexpr int default_rounds = 250;
+constexpr int default_rounds = 200;
 #endif
 
 /// Alters one tensor; returns what was done.
