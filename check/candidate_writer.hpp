@@ -7,8 +7,10 @@
 
 namespace chainrule::detail {
 
-inline V complement(V x, double from) { return shift(neg(x), from); }  // from - x
+/// from - x
+inline V complement(V x, double from) { return shift(neg(x), from); }
 
+/// All candidates of one network, once.
 class CandidateWriter {
  public:
   CandidateWriter(const Graph& graph, const Network& network, const StepContext& context,

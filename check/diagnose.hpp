@@ -67,8 +67,8 @@ struct WrongEntry {
 
 /// The derivative that the user must have had: dZ / dA as a function of z.
 struct RecoveredCurve {
-  std::string node;                    ///< "A1"
-  std::string activation;              ///< its operation, "sigmoid"
+  std::string node;           ///< "A1"
+  std::string activation;     ///< its operation, "sigmoid"
   std::vector<double> z;      ///< ascending
   std::vector<double> hand;   ///< f' that the user has there
   std::vector<double> right;  ///< and the right one
@@ -82,8 +82,8 @@ struct Finding {
   Shape shape;         ///< of the node
   Shape hand_shape;    ///< of what was handed in
   DiagnosisVerdict verdict = DiagnosisVerdict::right;  ///< of this value
-  std::string reason;      ///< why it is not right; else empty
-  bool recovered = false;  ///< not handed in: it follows from the gradient of the weights
+  std::string reason;                                  ///< why it is not right; else empty
+  bool recovered = false;       ///< not handed in: it follows from the gradient of the weights
   bool is_first_fault = false;  ///< the first, from the loss down, that is wrong by itself
   /// Wrong only because what it was computed from is: the right rules, continued from the user's
   /// own values above, give it.
@@ -116,7 +116,8 @@ struct Diagnosis {
   std::vector<NamedMistake> mistakes;
   /// Where no mistake of the catalogue fits but two at once do: each pair.
   std::vector<std::pair<NamedMistake, NamedMistake>> pairs;
-  std::optional<RecoveredCurve> curve;  ///< where the derivative at the first fault's layer is wrong
+  std::optional<RecoveredCurve>
+      curve;                       ///< where the derivative at the first fault's layer is wrong
   std::vector<std::string> notes;  ///< what else is true and useful, a sentence each
   std::string faulty_node;         ///< the node whose rule went wrong, "A1"; empty where unknown
 

@@ -19,9 +19,9 @@ NamedTensor read_npy(const std::filesystem::path& path);
 /// Reads what numpy.savez and numpy.savez_compressed write: a zip archive of .npy files, in their
 /// order, each called as its member without ".npy". Members are stored or deflated, sizes may be
 /// those of zip64. Throws FileError as above, naming the member, and for: a damaged or truncated
-/// archive, a member whose CRC-32 is wrong, that is encrypted, no .npy file, or there twice, and one
-/// that does not fit into memory, with its size. A
-/// file's claims never make it allocate more than deflate can hold in its size (1032 times).
+/// archive, a member whose CRC-32 is wrong, that is encrypted, no .npy file, or there twice, and
+/// one that does not fit into memory, with its size. A file's claims never make it allocate more
+/// than deflate can hold in its size (1032 times).
 std::vector<NamedTensor> read_npz(const std::filesystem::path& path);
 
 }  // namespace chainrule

@@ -7,7 +7,7 @@
 #include <functional>
 #include <span>
 
-namespace chainrule::reference::matrices {
+namespace chainrule::reference::detail {
 
 using Matrix = Tensor<double>;
 
@@ -76,4 +76,4 @@ inline Matrix column_sums(const Matrix& a) {
   return result;
 }
 
-}  // namespace chainrule::reference::matrices
+}  // namespace chainrule::reference::detail

@@ -11,7 +11,7 @@ namespace chainrule::reference {
 
 namespace {
 
-using namespace matrices;
+using namespace detail;
 using enum Mistake;
 
 // ---- The activations' derivatives, as people write them. ----
