@@ -16,10 +16,11 @@
 #include <chainrule/ops/ops.hpp>
 #include <chainrule/reference/mistakes.hpp>
 #include <cstdlib>
-#include <ctime>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "timing.hpp"
 
 using namespace chainrule;
 using reference::Mistake;
@@ -28,18 +29,6 @@ using reference::Plant;
 namespace {
 
 constexpr std::int64_t samples = 100, inputs = 785, hidden = 64, classes = 10;
-
-/// Of the processor: what others on the machine do does not count.
-double seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + std::ssize(values) / 2, values.end());
-  return values[values.size() / 2];
-}
 
 struct Batch {
   Tensor<double> x{{samples, inputs}}, y{{samples, classes}};
@@ -89,15 +78,15 @@ class Bench {
     const Var<T> loss = softmax_cross_entropy(model_(tape, tape.input(x_)), tape.input(y_));
     std::vector<double> times;
     for (int round = 0; round < rounds; ++round) {
-      const double start = seconds();
+      const double start = bench::seconds();
       const Diagnosis diagnosis = diagnose(loss, std::span<const NamedValue<T>>(hand));
-      times.push_back(seconds() - start);
+      times.push_back(bench::seconds() - start);
       const bool named = std::ranges::any_of(diagnosis.mistakes,
                                              [&](const NamedMistake& m) { return m.id == c.id; });
       const bool right = c.plants.empty() && c.noise == 0;
       if (named == c.id.empty() || static_cast<bool>(diagnosis) != right) return -1;
     }
-    return 1000 * median(times);
+    return 1000 * bench::median(times);
   }
 
  private:

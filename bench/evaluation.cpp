@@ -10,24 +10,13 @@
 #include <chainrule/models/mlp.hpp>
 #include <chainrule/optim/evaluation.hpp>
 #include <cstdlib>
-#include <ctime>
 #include <vector>
+
+#include "timing.hpp"
 
 using namespace chainrule;
 
 namespace {
-
-/// Of the processor: what others on the machine do does not count.
-double seconds() {
-  timespec now{};
-  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
-  return static_cast<double>(now.tv_sec) + 1e-9 * static_cast<double>(now.tv_nsec);
-}
-
-double median(std::vector<double> values) {
-  std::nth_element(values.begin(), values.begin() + std::ssize(values) / 2, values.end());
-  return values[values.size() / 2];
-}
 
 template <class T>
 void measure(const char* name, int rounds) {
@@ -51,21 +40,21 @@ void measure(const char* name, int rounds) {
   Tape<T> tape;
   for (int round = 0; round <= rounds; ++round) {  // the first one warms up
     for (std::size_t b = 0; b < blocks.size(); ++b) {
-      const double start = seconds();
+      const double start = bench::seconds();
       evaluators[b]();
-      if (round > 0) times[b].push_back(seconds() - start);
+      if (round > 0) times[b].push_back(bench::seconds() - start);
     }
-    const double start = seconds();
+    const double start = bench::seconds();
     for (std::int64_t row = 0; row < rows; row += 200) {
       tape.clear();
       const auto x = tape.input(TensorView<const T>(data.x.data() + row * 785, {200, 785}));
       const auto y = tape.input(TensorView<const T>(data.y.data() + row * 10, {200, 10}));
       softmax_cross_entropy(model(tape, x), y);
     }
-    if (round > 0) times.back().push_back(seconds() - start);
+    if (round > 0) times.back().push_back(bench::seconds() - start);
   }
   fmt::print("{:<6}", name);
-  for (const auto& of_block : times) fmt::print(" {:9.2f}", 1000 * median(of_block));
+  for (const auto& of_block : times) fmt::print(" {:9.2f}", 1000 * bench::median(of_block));
   fmt::print("\n");
 }
 

@@ -21,6 +21,8 @@
 #include <string>
 #include <vector>
 
+#include "timing.hpp"
+
 using namespace chainrule;
 
 namespace {
@@ -86,12 +88,6 @@ class HandWritten {
   int n_, h_;
   Tensor<T> w1_, w2_, dw1_, dw2_, a1_, dz1_, yhat_, dz2_;
 };
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 template <class T>
 void measure(std::int64_t rows, std::int64_t hidden, int rounds) {
@@ -185,9 +181,9 @@ void measure(std::int64_t rows, std::int64_t hidden, int rounds) {
       ratios.push_back(times[v][round] / times[0][round]);
     }
     if (v == 0) {
-      fmt::print(" {:>12.1f}", median(times[v]));
+      fmt::print(" {:>12.1f}", bench::median(times[v]));
     } else {
-      fmt::print(" {:>9.1f} ({:.2f})", median(times[v]), median(ratios));
+      fmt::print(" {:>9.1f} ({:.2f})", bench::median(times[v]), bench::median(ratios));
     }
   }
   fmt::print("\n");
