@@ -61,6 +61,8 @@ class Diagnosing {
   /// The node whose rule an edit is about: an adjoint comes from the rule of what reads the node.
   NodeId faulty_node(const Edit& edit) const;
   std::vector<NodeId> wrong_gradients() const;
+  /// Whether it is the gradient of that layer's weights or bias.
+  bool in_layer(const Target& target, int layer) const;
   /// Several faults, each with the user's own values above it, into its finding. True when each got
   /// a name; what one is called does not depend on the others.
   bool name_each_fault(const std::vector<Candidate>& candidates);

@@ -95,6 +95,12 @@ NodeId Diagnosing::faulty_node(const Edit& edit) const {
   return readers.empty() ? edit.node : readers.front();
 }
 
+bool Diagnosing::in_layer(const Target& target, int layer) const {
+  if (layer < 1 || layer > network_->depth()) return false;
+  const NetworkLayer& at = network_->at(layer);
+  return target.node == at.w || (at.b != no_node && target.node == at.b);
+}
+
 bool Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
   std::vector<Finding*> faults;
   for (Finding& finding : diagnosis_.findings) {
@@ -123,11 +129,20 @@ bool Diagnosing::name_each_fault(const std::vector<Candidate>& candidates) {
     target.allowed = 10 * std::max(target.allowed, target.tolerance * target.size);
     // Off by so little that what alters nothing here would fit as well.
     if (target.error <= target.allowed) continue;
-    const std::vector<Target> alone{target};
+    // The mistake must leave as it is what is right in this layer: a bias gradient has its own
+    // fault where the weights' is right.
+    std::vector<Target> both{target};
+    std::vector<NodeId> nodes{target.node};
+    for (const Target& other : targets_) {
+      if (other.gradient && other.right && other.node != target.node &&
+          in_layer(other, fault->layer) && other.error <= other.allowed) {
+        both.push_back(other);
+        nodes.push_back(other.node);
+      }
+    }
     for (const Candidate& candidate : candidates) {
       if (candidate.family) continue;
-      const Match match =
-          detail::match(graph_, alone, std::span(&target.node, 1), candidate.edits, own);
+      const Match match = detail::match(graph_, both, nodes, candidate.edits, own);
       const auto known = [&](const NamedMistake& m) { return m.id == candidate.id; };
       if (match.fits && std::ranges::none_of(fault->mistakes, known)) {
         fault->mistakes.push_back(named(candidate, match.residual));

@@ -28,6 +28,44 @@ void reflect(const double* v, double beta, double* x, std::int64_t n) {
   for (std::int64_t i = 0; i < n; ++i) x[i] -= factor * v[i];
 }
 
+/// Von Neumann's ratio of the ranks: the mean square of the steps from one value to the next by
+/// their variance. Near 0 for a function that is sampled along its argument, near 2 for values that
+/// have nothing to do with their neighbours, however large the largest of them are; 2 for values
+/// that are all equal.
+double roughness(const std::vector<double>& values) {
+  std::vector<double> sorted = values;
+  std::ranges::sort(sorted);
+  std::vector<double> ranks;  // the middle of those of equal values
+  for (const double value : values) {
+    const auto [begin, end] = std::ranges::equal_range(sorted, value);
+    ranks.push_back(0.5 * static_cast<double>((begin - sorted.begin()) + (end - sorted.begin())));
+  }
+  const double mean = 0.5 * static_cast<double>(values.size());
+  double steps = 0, spread = 0;
+  for (std::size_t i = 0; i < ranks.size(); ++i) {
+    if (i > 0) steps += (ranks[i] - ranks[i - 1]) * (ranks[i] - ranks[i - 1]);
+    spread += (ranks[i] - mean) * (ranks[i] - mean);
+  }
+  return spread > 0 ? steps / spread : 2;
+}
+
+/// Whether db, if it was handed in and is right, is the sum over the samples of this dZ. Where it
+/// is not, dW was not made of it.
+bool agrees_with_bias(const NetworkLayer& layer, const Tensor<double>& dz, double tolerance,
+                      const std::vector<Target>& targets) {
+  const auto db = std::ranges::find_if(targets, [&](const Target& t) {
+    return layer.b != no_node && t.gradient && t.node == layer.b && t.right;
+  });
+  if (db == targets.end() || db->error > db->allowed) return true;
+  const std::int64_t samples = dz.shape()[0], units = dz.shape()[1];
+  for (std::int64_t j = 0; j < units; ++j) {
+    double sum = 0, size = 0;
+    for (std::int64_t n = 0; n < samples; ++n) sum += dz(n, j), size += std::abs(dz(n, j));
+    if (std::abs(sum - db->hand[j]) > std::max(1e-6, 10 * tolerance) * size) return false;
+  }
+  return true;
+}
+
 }  // namespace
 
 LeastSquares solve_transposed(TensorView<const double> a, TensorView<const double> g) {
@@ -115,6 +153,13 @@ std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
                       l, l, l - 1, l, recovered.residual));
       continue;
     }
+    if (!agrees_with_bias(layer, recovered.solution, tolerance, targets)) {
+      notes.push_back(fmt::format(
+          "the dZ{} that would give dW{} does not give db{}, which is right: the product "
+          "A{}^T dZ{} itself, or what was added to it, is wrong",
+          l, l, l, l - 1, l));
+      continue;
+    }
     Target target;
     target.name = fmt::format("dZ{}", l);
     target.node = layer.z;
@@ -141,8 +186,11 @@ std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& n
 
   Walk::Substitutes own;
   for (const Target& target : targets) {
-    if (!target.gradient || !target.right || graph.step(target.node).is_leaf()) continue;
-    if (target.node > at.activation) {
+    if (!target.right) continue;
+    const bool forward = !target.gradient && (target.node == at.z || target.node == at.activation);
+    if (forward && target.error > target.allowed) return {};  // z is not what f' was taken of
+    if (!target.gradient || graph.step(target.node).is_leaf()) continue;
+    if (target.node >= at.activation) {
       own.adjoints[target.node] = graph.tape().constant(target.hand);
     }
   }
@@ -168,18 +216,15 @@ std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& n
   }
   std::ranges::sort(order, {}, [&](std::int64_t i) { return z[i]; });
   const auto ratio = [&](std::int64_t i) { return dz[i] / da[i]; };
-  bool single_valued = order.size() >= 20;
-  if (single_valued) {
-    double low = HUGE_VAL, high = -HUGE_VAL, variation = 0;
-    for (std::size_t i = 0; i < order.size(); ++i) {
-      low = std::min(low, ratio(order[i])), high = std::max(high, ratio(order[i]));
-      if (i > 0) variation += std::abs(ratio(order[i]) - ratio(order[i - 1]));
-    }
-    const double allowed = std::max(6.0, 0.05 * static_cast<double>(order.size()));
-    const double noise = 1e-9 * std::max(std::abs(low), std::abs(high));
-    single_valued = variation <= allowed * (high - low) || high - low <= noise;
+  double steepest = 0;
+  for (const std::int64_t i : order) steepest = std::max(steepest, std::abs(right[i]));
+  std::vector<double> off;  // of the right derivative; rounding is none
+  for (const std::int64_t i : order) {
+    const double difference = ratio(i) - right[i];
+    off.push_back(std::abs(difference) > 1e-6 * steepest ? difference : 0);
   }
-  if (single_valued) {
+  const bool is_function = order.size() >= 20 && roughness(off) < 0.5;
+  if (is_function) {
     // From each of some forty stretches the point that is known best.
     const std::size_t bins = std::min<std::size_t>(41, order.size());
     for (std::size_t b = 0; b < bins; ++b) {
@@ -194,7 +239,7 @@ std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& n
     }
   }
   graph.rewind(mark);
-  if (!single_valued) return {};
+  if (!is_function) return {};
   return curve;
 }
 

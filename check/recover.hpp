@@ -19,14 +19,15 @@ LeastSquares solve_transposed(TensorView<const double> a, TensorView<const doubl
 
 /// The dZ of each layer whose dW is wrong and whose dZ was not handed in, where the samples are at
 /// most as many as the layer's inputs and the solution is unique. What cannot be known is said in
-/// `notes`; so is a dW that no dZ gives.
+/// `notes`; so is a dW that no dZ gives, or none that agrees with a db that is right.
 std::vector<Target> recover_deltas(const Graph& graph, const Network& network,
                                    const std::vector<V>& right, const std::vector<Target>& targets,
                                    std::vector<std::string>& notes);
 
 /// dZl / dAl as a function of z, where layer l's dZ is known and dAl is what the right rules give
-/// from the user's own values above. Nothing where it is not single-valued: then the fault is not
-/// the activation's derivative.
+/// from the user's own values above, or dAl as it was handed in. Nothing where the points do not
+/// lie on one function other than f', or z itself is wrong: then the fault is not the activation's
+/// derivative.
 std::optional<RecoveredCurve> recover_curve(const Graph& graph, const Network& network, int layer,
                                             const std::vector<Target>& targets);
 

@@ -351,6 +351,89 @@ BOOST_AUTO_TEST_CASE(nodes_without_a_name_are_spelled_out) {
              mean->have);
 }
 
+// The right derivative is not accused where dW1 is wrong by another cause: its dZ1 by dA1 is no
+// function of z.
+BOOST_AUTO_TEST_CASE(what_is_no_function_of_z_accuses_no_derivative) {
+  for (std::uint32_t seed = 0; seed < 20; ++seed) {
+    Step step = seed % 2 ? Step(8, {12, 9, 4}, seed) : Step(20, {30, 24, 4}, seed);
+    const auto continued = [&](Values v) {
+      v["dZ1"] = times(v["dA1"], map(v["Z1"], step.slope));
+      v["dW1"] = product(step.x, v["dZ1"], true);
+      return v;
+    };
+    const Matrix w2 = step.weights(2);
+    Values absolute = step.derive(), rolled = absolute, noise = absolute, row = absolute;
+    absolute["dA1"] =
+        product(absolute["dZ2"], map(w2, [](double w) { return std::abs(w); }), false, true);
+    Matrix next(w2);
+    for (std::int64_t j = 0; j < w2.size(); ++j) next[j] = w2[(j + 4) % w2.size()];
+    rolled["dA1"] = product(rolled["dZ2"], next, false, true);
+    noise["dA1"] = random_matrix(noise["dA1"].shape(), seed + 1000);
+    for (std::int64_t j = 0; j < w2.shape()[0]; ++j) row["dA1"](3, j) *= j % 3 == 0 ? 1.0 : 1.3;
+    for (const Values& v :
+         {continued(absolute), continued(rolled), continued(noise), continued(row)}) {
+      for (const auto& names : {parameters, everything}) {
+        const Diagnosis d = diagnosed(step, v, names);
+        BOOST_TEST(d.layer == 1);
+        BOOST_TEST(!d.curve.has_value());
+        BOOST_TEST(to_string(d).find("your f' is not f'") == std::string::npos);
+      }
+    }
+  }
+}
+
+// A wrong derivative of a wrong dA1 that was handed in is told from both.
+BOOST_AUTO_TEST_CASE(the_users_own_deltas_stand_above_the_curve) {
+  Step step(8, {12, 9, 4}, 3);
+  Values v = step.derive();
+  v["dA1"] = random_matrix(v["dA1"].shape(), 77);
+  v["dZ1"] = times(v["dA1"], map(v["Z1"], [](double z) { return std::exp(-z * z / 3); }));
+  v["dW1"] = product(step.x, v["dZ1"], true);
+  const Diagnosis d = diagnosed(step, v, {"dZ2", "dA1", "dZ1", "dW1", "dW2"});
+  BOOST_REQUIRE(d.curve.has_value());
+  for (std::size_t i = 0; i < d.curve->z.size(); ++i) {
+    BOOST_TEST(std::abs(d.curve->hand[i] - std::exp(-d.curve->z[i] * d.curve->z[i] / 3)) < 1e-9);
+  }
+}
+
+// What a right gradient of the same layer contradicts is not said.
+BOOST_AUTO_TEST_CASE(a_right_gradient_beside_a_wrong_one_is_a_witness) {
+  Mlp<double> model(
+      {.widths = {12, 9, 4}, .activation = Activation::tanh, .bias = Bias::per_layer});
+  const Matrix x = random_matrix({8, 12}, 5);
+  Matrix y({8, 4});
+  for (std::int64_t n = 0; n < 8; ++n) y(n, n % 4) = 1;
+  Tape<double> tape;
+  const auto loss = softmax_cross_entropy(model(tape, tape.input(x)), tape.input(y));
+  const std::vector<std::string> names{"W1", "b1", "W2", "b2"};
+  Values right;
+  for (const std::string& name : names) {
+    const std::vector<Var<double>> wrt{tape.find(name)};
+    right["d" + name] = Matrix(gradients(loss, wrt)[0].value());
+  }
+  const auto said = [&](const Values& v) {
+    std::vector<NamedValue<double>> hand;
+    for (const auto& [name, value] : v) hand.push_back({name, value});
+    return diagnose(loss, std::span<const NamedValue<double>>(hand));
+  };
+  // db without its 1/N beside dW with it: no mistake of the delta explains that.
+  Values sums = right;
+  sums["db1"] = times(sums["db1"], 8), sums["db2"] = times(sums["db2"], 8);
+  const Diagnosis d = said(sums);
+  BOOST_TEST((finding(d, "dW2").verdict == DiagnosisVerdict::right));
+  for (const Finding& f : d.findings) BOOST_TEST(f.mistakes.empty(), f.tensor);
+  BOOST_TEST(d.mistakes.empty());
+  BOOST_TEST(to_string(d).find("8 = N x the correct one") != std::string::npos);
+  // dW1 with its columns turned round is no A^T of a dZ1 whose sum is db1.
+  Values turned = right;
+  for (std::int64_t i = 0; i < 12; ++i) {
+    for (std::int64_t j = 0; j < 9; ++j) turned["dW1"](i, j) = right["dW1"](i, 8 - j);
+  }
+  const Diagnosis t = said(turned);
+  BOOST_TEST(!t.curve.has_value());
+  BOOST_TEST(to_string(t).find("does not give db1, which is right") != std::string::npos);
+}
+
 /// The k-th of any number of smooth functions that are no activation's derivative: four families,
 /// their numbers drawn.
 std::function<double(double)> smooth_function(std::uint32_t k) {
