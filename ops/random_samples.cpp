@@ -59,7 +59,7 @@ std::vector<SampleInput> pair(Choices& choices, Domain d = {}) {
   Shape a = choices.stretched_to(shape), b = choices.stretched_to(shape);
   return {{a, d.low, d.high}, {b, d.low, d.high}};
 }
-template <V (*op)(V, V, SourceLocation), Domain domain = {}>
+template <V (*op)(V, V, SourceLocation), Domain domain = Domain{}>
 OpSample two(Choices& choices) {
   return {pair(choices, domain), [](Inputs x) { return op(x[0], x[1], {}); }};
 }

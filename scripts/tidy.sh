@@ -2,21 +2,95 @@
 # clang-tidy over the library, the examples and the benchmark, with the checks of .clang-tidy. Exit status
 # 0 when it finds nothing.
 #
-#   scripts/tidy.sh            everything
-#   scripts/tidy.sh FILE ...   some files
+#   scripts/tidy.sh             everything
+#   scripts/tidy.sh FILE ...    some files, each by itself
 #
-# CLANG_TIDY names another clang-tidy than Debian's own.
+# A file by itself takes over a minute, nearly all of it in the headers that it includes. So the files of a
+# folder are checked together, as one text that includes them, whose headers are then seen once. Those that
+# cannot follow the others in one text (names of their own that an earlier file has too) make up a second
+# text, and so on. CLANG_TIDY names another clang-tidy than Debian's own.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+root=$PWD
 scripts/install_dependencies.sh clang clang-tidy
 tidy=${CLANG_TIDY:-clang-tidy}
-cmake -G Ninja -S . -B build/tidy -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++ \
+build=build/tidy
+cmake -G Ninja -S . -B "$build" -DCMAKE_BUILD_TYPE=Release -DCMAKE_CXX_COMPILER=clang++ \
   -DCMAKE_EXPORT_COMPILE_COMMANDS=ON -DCHAINRULE_BUILD_TESTS=OFF >build/tidy.log ||
   { cat build/tidy.log >&2; exit 1; }
-files=("$@")
-[ ${#files[@]} -gt 0 ] ||
-  mapfile -t files < <(git ls-files '*.cpp' | grep -v '^tests/')
-echo "$("$tidy" --version | grep -o 'version [0-9.]*'), ${#files[@]} files"
-printf '%s\0' "${files[@]}" |
-  xargs -0 -n 1 -P "${CHAINRULE_JOBS:-$(nproc)}" "$tidy" -p build/tidy --quiet
-echo "nothing found in ${#files[@]} files"
+version=$("$tidy" --version | grep -o 'version [0-9.]*')
+
+if [ $# -gt 0 ]; then
+  echo "$version, $# files, each by itself"
+  printf '%s\0' "$@" |
+    xargs -0 -n 1 -P "${CHAINRULE_JOBS:-$(nproc)}" "$tidy" -p "$build" --quiet
+  echo "nothing found in $# files"
+  exit
+fi
+
+# What any file is compiled with: all include directories and definitions together.
+eval "flags=($(grep '"command"' "$build/compile_commands.json" | sed 's/\\\\\\"/\\"/g' |
+  grep -oE -- '-(isystem |[ID])[^ ]+' | sort -u | tr '\n' ' '))"
+flags+=(-std=c++20 -O2)
+
+mapfile -t files < <(git ls-files '*.cpp' | grep -v '^tests/')
+mapfile -t folders < <(printf '%s\n' "${files[@]}" | xargs -n 1 dirname | sort -u)
+echo "$version, ${#files[@]} files in ${#folders[@]} folders"
+rm -rf "$build/together"
+mkdir -p "$build/together"
+texts=()
+for folder in "${folders[@]}"; do
+  left=() number=1
+  for file in "${files[@]}"; do [ "$(dirname "$file")" != "$folder" ] || left+=("$file"); done
+  while [ ${#left[@]} -gt 0 ]; do
+    text=$build/together/${folder//\//_}_$number.cpp
+    log=${text%.cpp}.log
+    taken=("${left[@]}") left=()
+    # Until it compiles: what an error stands in is left for the next text.
+    while printf "#include \"$root/%s\"\n" "${taken[@]}" >"$text" &&
+          ! clang++ "${flags[@]}" -w -ferror-limit=0 -fsyntax-only "$text" 2>"$log"; do
+      fitting=()
+      for file in "${taken[@]}"; do
+        if grep -qE "^$root/$file:[0-9]+:[0-9]+: (fatal )?error" "$log"; then
+          left+=("$file")
+        else
+          fitting+=("$file")
+        fi
+      done
+      if [ ${#fitting[@]} -eq ${#taken[@]} ] || [ ${#fitting[@]} -eq 0 ]; then
+        cat "$log" >&2
+        echo "tidy.sh: ${taken[*]} cannot be compiled together" >&2
+        exit 1
+      fi
+      taken=("${fitting[@]}")
+    done
+    texts+=("$text")
+    number=$((number + 1))
+  done
+done
+
+# An included .cpp is what this is about, not a slip.
+check() {
+  local text=$1 started=$SECONDS status=0
+  "$tidy" --quiet --checks=-bugprone-suspicious-include "$text" -- "${flags[@]}" \
+    >"${text%.cpp}.log" 2>&1 || status=$?
+  grep -vE '^[0-9]+ warnings? (and [0-9]+ errors? )?(generated|treated as)' "${text%.cpp}.log" || true
+  echo "$(basename "$text" .cpp): $(grep -c . "$text") files, $((SECONDS - started)) s$(
+    [ $status -eq 0 ] || echo ", NOT clean")"
+  return $status
+}
+running=0 bad=0
+for text in "${texts[@]}"; do
+  if [ $running -ge "${CHAINRULE_JOBS:-$(nproc)}" ]; then
+    wait -n || bad=$((bad + 1))
+    running=$((running - 1))
+  fi
+  check "$text" &
+  running=$((running + 1))
+done
+while [ $running -gt 0 ]; do
+  wait -n || bad=$((bad + 1))
+  running=$((running - 1))
+done
+echo "${#files[@]} files in ${#texts[@]} texts, $bad texts not clean, $SECONDS s"
+[ $bad -eq 0 ]
