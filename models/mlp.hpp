@@ -49,6 +49,7 @@ class Mlp {
   /// Where widths and bias style are equal, the parameters keep their addresses: tapes and plans of
   /// this model stay valid, and see another version. Otherwise they are other parameters, and tapes
   /// and plans of this model must not be used any more, as when it is destroyed.
+  // NOLINTNEXTLINE(bugprone-exception-escape): a block throws only where the layouts differ
   Mlp& operator=(Mlp other) noexcept;
   /// The same network, its parameters rounded to T: train in float, check in double.
   template <class U>

@@ -72,7 +72,7 @@ bool Parameters<T>::same_layout(const Parameters& other) const noexcept {
                     });
 }
 
-template <class T>
+template <class T>  // NOLINTNEXTLINE(performance-noexcept-move-constructor): see the header
 Parameters<T>& Parameters<T>::operator=(Parameters&& other) {
   if (state_) return *this = std::as_const(other);
   state_ = std::move(other.state_);

@@ -40,6 +40,8 @@ class Parameters {
   /// takes any.
   Parameters& operator=(const Parameters& other);
   /// The same, copying; only a block that was moved from takes the other one over.
+  // It throws where names or shapes differ.
+  // NOLINTNEXTLINE(performance-noexcept-move-constructor,bugprone-exception-escape)
   Parameters& operator=(Parameters&& other);
   /// The same parameters, rounded to T: train in float, check in double.
   template <class U>

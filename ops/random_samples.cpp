@@ -211,8 +211,7 @@ OpSample concats(Choices& choices) {
   const int axis = some_axis(choices, shape);
   std::vector<SampleInput> parts;
   for (std::int64_t count = choices.between(1, 3); count > 0; --count) {
-    std::vector<std::int64_t> dimensions;
-    for (int k = 0; k < shape.rank(); ++k) dimensions.push_back(shape[k]);
+    std::vector<std::int64_t> dimensions(shape.dimensions().begin(), shape.dimensions().end());
     dimensions[static_cast<std::size_t>(axis < 0 ? axis + shape.rank() : axis)] =
         choices.between(0, 3);
     parts.push_back({Shape(std::span<const std::int64_t>(dimensions))});

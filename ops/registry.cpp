@@ -39,6 +39,7 @@ std::vector<OpSample> binary(V (*op)(V, V, SourceLocation), double low = -2, dou
                                                 {Shape{2, 1, 3}, Shape{4, 1}},
                                                 {Shape{2, 3, 1, 2}, Shape{1, 3, 2, 1}}};
   std::vector<OpSample> samples;
+  samples.reserve(pairs.size());
   for (const auto& [a, b] : pairs) {
     samples.push_back({{{a, low, high}, {b, low, high}}, record});
   }
@@ -130,6 +131,7 @@ std::vector<OpSample> rivals(V (*op)(V, V, SourceLocation)) {
                                                 {Shape{2, 1, 3}, Shape{4, 1}},
                                                 {Shape{2, 3, 1, 2}, Shape{1, 3, 2, 1}}};
   std::vector<OpSample> samples;
+  samples.reserve(pairs.size());
   for (const auto& [a, b] : pairs) samples.push_back({{{a, -2, 2}, {b, -2, 2}}, record});
   return samples;
 }

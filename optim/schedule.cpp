@@ -24,7 +24,10 @@ Schedule step_decay(std::int64_t every, double factor, SourceLocation location) 
   expect_steps("step_decay", "every", every, 1, location);
   detail::expect_option(factor > 0 && factor <= 1, "step_decay", "factor", factor,
                         "0 < factor <= 1", location);
-  return [=](std::int64_t step) { return std::pow(factor, static_cast<double>(step / every)); };
+  return [=](std::int64_t step) {
+    const std::int64_t drops = step / every;
+    return std::pow(factor, static_cast<double>(drops));
+  };
 }
 
 Schedule cosine_decay(std::int64_t steps, double final, SourceLocation location) {

@@ -299,7 +299,7 @@ std::string reason_against(const Network& network, const Context& context, const
   const auto [first, last] = layers_of(network, entry(plant.mistake).where);
   std::string reason;
   for (int l = first; l <= last; ++l) {
-    const std::string here = shape_reason(network, plant, l);
+    std::string here = shape_reason(network, plant, l);
     if (needs_every_layer(plant.mistake)) {
       if (!here.empty()) return here;
     } else if (here.empty()) {

@@ -84,7 +84,7 @@ class Reader {
         if (!tensors_.contains(name)) continue;
         Found& found = tensors_.at(name);
         step.single = step.single || found.single;
-        if (std::string_view(symbol) == "db") found.value = as_vector(std::move(found.value), l);
+        if (std::string_view(symbol) == "db") found.value = as_vector(found.value, l);
         step.hand.emplace_back(name, std::move(found.value));
       }
     }
@@ -126,7 +126,7 @@ class Reader {
   }
 
   /// (1, out) or (out, 1), which is (out,) to NumPy's keepdims.
-  Matrix as_vector(Matrix value, int l) const {
+  Matrix as_vector(const Matrix& value, int l) const {
     const Shape& shape = value.shape();
     const std::int64_t out = bias_shape(l)[0];
     const bool wide = shape.rank() == 2 && shape.size() == out && (shape[0] == 1 || shape[1] == 1);
@@ -138,7 +138,7 @@ class Reader {
     const auto found = tensors_.find(name);
     if (found == tensors_.end()) fail("'{}' is missing", name);
     Matrix value = std::move(found->second.value);
-    if (expected.rank() == 1) value = as_vector(std::move(value), std::stoi(digits(name)));
+    if (expected.rank() == 1) value = as_vector(value, std::stoi(digits(name)));
     const Shape& shape = value.shape();
     const bool any_rows = expected.rank() == 2 && expected[0] == 0;
     const bool fits = any_rows ? shape.rank() == 2 && shape[0] >= 1 && shape[1] == expected[1]

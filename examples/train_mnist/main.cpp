@@ -110,9 +110,9 @@ int run_main(const Options& options) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const auto parsed = parse_options(argc, argv);
-  if (const int* status = std::get_if<int>(&parsed)) return *status;
   try {
+    const auto parsed = parse_options(argc, argv);
+    if (const int* status = std::get_if<int>(&parsed)) return *status;
     const int status = run_main(std::get<Options>(parsed));
     // What was printed may still be in a buffer, with nowhere to go.
     if (std::fflush(stdout) != 0 || std::ferror(stdout)) {
