@@ -92,6 +92,7 @@ class Alternatives {
     c.group = Group::steps;
     c.family = [nodes = std::vector<NodeId>(wrong_.begin(), wrong_.end())](double lambda) {
       std::vector<Edit> edits;
+      edits.reserve(nodes.size());
       for (const NodeId x : nodes) {
         edits.push_back({At::leaf, x, 0, [lambda](const Site& s) {
                            return s.cotangent + scale(s.value(s.node), lambda);

@@ -106,8 +106,7 @@ std::string adjoint_name(const Graph& graph, NodeId node, Unnamed unnamed) {
 }
 
 std::string node_formula(const Graph& graph, NodeId node, Unnamed unnamed) {
-  const std::string right =
-      call(graph, node, [&](NodeId in) { return name_of(graph, in, unnamed); });
+  std::string right = call(graph, node, [&](NodeId in) { return name_of(graph, in, unnamed); });
   if (unnamed == Unnamed::spelled && graph.step(node).name.empty()) return right;
   return fmt::format("{} = {}", graph.name(node), right);
 }
