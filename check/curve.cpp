@@ -36,7 +36,7 @@ struct Axis {
 
   void include(double x) { low = std::min(low, x), high = std::max(high, x); }
   void round() {
-    if (!(high > low)) low -= 1, high += 1;
+    if (!(high - low > 1e-290)) low -= 1, high += 1;
     const double raw = (high - low) / 6, power = std::pow(10, std::floor(std::log10(raw)));
     for (const double factor : {1.0, 2.0, 5.0, 10.0}) {
       step = factor * power;
@@ -68,9 +68,10 @@ std::string line(double x1, double y1, double x2, double y2, std::string_view co
 
 std::string to_svg(const RecoveredCurve& curve) {
   const std::size_t count = std::min({curve.z.size(), curve.hand.size(), curve.right.size()});
+  // Beyond it an axis would overflow; no NaN is below.
+  const auto within = [](double x) { return std::abs(x) < 1e300; };
   const auto drawn = [&](std::size_t i) {
-    return std::isfinite(curve.z[i]) && std::isfinite(curve.hand[i]) &&
-           std::isfinite(curve.right[i]);
+    return within(curve.z[i]) && within(curve.hand[i]) && within(curve.right[i]);
   };
   Axis across, up;  // both show 0: how f' lies to it is half of what it says
   for (std::size_t i = 0; i < count; ++i) {

@@ -77,6 +77,13 @@ void read_context(Tape<double>& tape, Diagnosing& diagnosing, const DiagnoseOpti
 template <class T>
 Diagnosis diagnose_in_double(V loss, std::span<const NamedValue<T>> hand,
                              const DiagnoseOptions<T>& options, SourceLocation location) {
+  if (options.tolerance && !(*options.tolerance > 0 && *options.tolerance < 1)) {
+    throw UsageError("diagnose",
+                     fmt::format("a tolerance of {}: expected one between 0 and 1, norm-wise and "
+                                 "relative",
+                                 *options.tolerance),
+                     location);
+  }
   const std::vector<Given> given = read_hand(loss.tape(), hand, location);
   Diagnosing diagnosing(loss, given, static_cast<double>(std::numeric_limits<T>::epsilon()),
                         options.tolerance);

@@ -30,7 +30,7 @@ struct DiagnoseOptions {
   /// lambda of a penalty lambda / 2 sum W^2. The gradient expected is always the tape's own: this
   /// only helps to name a term lambda W.
   std::optional<double> weight_decay = {};
-  /// Largest norm-wise error of a right value. Measured by default, value by value: twenty times
+  /// Largest norm-wise error of a right value, between 0 and 1: else a UsageError. Measured by default, value by value: twenty times
   /// what a relative perturbation of the precision's epsilon, of the leaves and of each step of the
   /// backward pass as the textbook writes it, does to this value.
   std::optional<double> tolerance = {};

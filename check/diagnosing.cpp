@@ -120,6 +120,7 @@ void Diagnosing::explain_shape_in_network(Finding& finding, const Target& target
       const bool has_own = dz != targets_.end() && dz->right;
       const TensorView<const double> expected = has_own ? dz->hand.view() : right.value();
       const double size = norm(expected);
+      if (!(size > 0)) continue;  // all sums of zeros are equal
       if (target.hand.shape() == delta) {
         const double off = distance(target.hand, expected);
         if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
@@ -151,18 +152,24 @@ void Diagnosing::explain_shape_in_network(Finding& finding, const Target& target
 
 bool Diagnosing::only_the_mean_is_elsewhere() {
   const double n = static_cast<double>(network_->samples);
-  bool parameters = false;
+  if (n < 2) return false;
+  const auto is_leaf = [this](const Finding& finding) {
+    return graph_.step(target_of(finding).node).is_leaf();
+  };
   for (const Finding& finding : diagnosis_.findings) {
     const Target& target = target_of(finding);
-    const bool leaf = graph_.step(target.node).is_leaf();
-    parameters |= leaf && target.gradient;
-    if (finding.verdict != DiagnosisVerdict::wrong) continue;
-    if (leaf || !target.gradient || finding.residual > finding.tolerance ||
-        std::abs(finding.scale - n) > 1e-9 * n) {
+    if (finding.verdict == DiagnosisVerdict::wrong && (is_leaf(finding) || !target.gradient)) {
       return false;
     }
+    if (!target.gradient || is_leaf(finding) || finding.recovered) continue;
+    // Every delta is N times the right one, and a gradient of its own layer has the 1/N.
+    const bool n_times =
+        finding.residual <= finding.tolerance && std::abs(finding.scale - n) <= 1e-9 * n;
+    const bool made_of_it = std::ranges::any_of(diagnosis_.findings, [&](const Finding& f) {
+      return f.layer == finding.layer && is_leaf(f) && target_of(f).gradient;
+    });
+    if (!n_times || !made_of_it) return false;
   }
-  if (!parameters) return false;
   for (Finding& finding : diagnosis_.findings) {
     if (finding.verdict != DiagnosisVerdict::wrong) continue;
     finding.verdict = DiagnosisVerdict::right;
@@ -216,7 +223,7 @@ void Diagnosing::name_factors() {
     const double c = std::abs(finding.scale), near = std::max(1e-9, 3 * finding.tolerance);
     if (near > 1e-4 || std::abs(c - 1) <= near) continue;
     for (const auto& [name, value] : constants) {
-      if (!std::isfinite(value) || !(std::abs(c - value) <= near * value)) continue;
+      if (!std::isfinite(value) || value <= 0 || !(std::abs(c - value) <= near * value)) continue;
       finding.factor = fmt::format("{}{}", finding.scale < 0 ? "-" : "", name);
       break;
     }

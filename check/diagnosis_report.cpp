@@ -55,6 +55,7 @@ std::string factor_of(const Finding& finding) {
 std::string verdict_line(const Finding& finding, const Finding* fault) {
   switch (finding.verdict) {
     case DiagnosisVerdict::right:
+      if (!std::isfinite(finding.error)) return "right (zero, up to rounding)";
       return fmt::format("right (error {:.0e})", finding.error);
     case DiagnosisVerdict::cannot_decide:
       return "cannot decide: " + finding.reason;
@@ -67,6 +68,7 @@ std::string verdict_line(const Finding& finding, const Finding* fault) {
   if (!finding.mistakes.empty()) return "WRONG, by a fault of its own";
   if (finding.explained) return "wrong by the same mistake";
   if (finding.contaminated) return "wrong only because of what it is computed from";
+  if (!std::isfinite(finding.error) && !finding.reason.empty()) return "WRONG: " + finding.reason;
   if (!is_scaled(finding)) return fmt::format("WRONG (error {:.1e})", finding.error);
   const bool as_above = fault && is_scaled(*fault) &&
                         std::abs(finding.scale - fault->scale) <=
@@ -128,13 +130,17 @@ void print_curve(std::string& text, const RecoveredCurve& curve) {
   for (const auto* values : {&curve.hand, &curve.right}) {
     for (const double y : *values) low = std::min(low, y), high = std::max(high, y);
   }
+  // In units of the largest, so that nothing overflows; what is not finite stands at the left.
+  const double unit = std::max(high, -low);
   const auto column = [&](double y) {
-    return high > low ? static_cast<std::size_t>(40 * (y - low) / (high - low)) : 0;
+    const double part = (y / unit - low / unit) / (high / unit - low / unit);
+    return part >= 0 && part <= 1 ? static_cast<std::size_t>(40 * part) : 0;
   };
   text += fmt::format("  {:>9} {:>12} {:>12}   yours *, right |\n", "z", "your f'", "f'");
-  const std::size_t count = std::min<std::size_t>(9, curve.z.size());
+  const std::size_t points = std::min({curve.z.size(), curve.hand.size(), curve.right.size()});
+  const std::size_t count = std::min<std::size_t>(9, points);
   for (std::size_t k = 0; k < count; ++k) {
-    const std::size_t i = count < 2 ? 0 : k * (curve.z.size() - 1) / (count - 1);
+    const std::size_t i = count < 2 ? 0 : k * (points - 1) / (count - 1);
     std::string bar(41, ' ');
     bar[column(curve.right[i])] = '|';
     bar[column(curve.hand[i])] = '*';

@@ -14,7 +14,7 @@ namespace chainrule::detail {
 
 double norm(TensorView<const double> a) {
   double largest = 0, sum = 0;
-  for (const double x : a) largest = std::max(largest, std::abs(x));
+  for (const double x : a) largest = std::isnan(x) ? HUGE_VAL : std::max(largest, std::abs(x));
   if (largest == 0 || !std::isfinite(largest)) return largest;
   for (const double x : a) sum += (x / largest) * (x / largest);
   return largest * std::sqrt(sum);
@@ -22,7 +22,10 @@ double norm(TensorView<const double> a) {
 
 double distance(TensorView<const double> a, TensorView<const double> b) {
   double largest = 0, sum = 0;
-  for (std::int64_t i = 0; i < a.size(); ++i) largest = std::max(largest, std::abs(a[i] - b[i]));
+  for (std::int64_t i = 0; i < a.size(); ++i) {
+    const double off = std::abs(a[i] - b[i]);
+    largest = std::isnan(off) ? HUGE_VAL : std::max(largest, off);
+  }
   if (largest == 0 || !std::isfinite(largest)) return largest;
   for (std::int64_t i = 0; i < a.size(); ++i) {
     const double d = (a[i] - b[i]) / largest;
@@ -196,6 +199,9 @@ void describe(Finding& finding, const Target& target) {
     for (double& x : scaled) x *= finding.scale;
     const double own = norm(hand);
     finding.residual = own > 0 ? distance(hand, scaled) / own : 0;
+  } else if (target.error > target.allowed) {
+    finding.reason = "it should be zero everywhere";
+    finding.scale = 0, finding.residual = 1;
   }
   std::vector<std::int64_t> order(static_cast<std::size_t>(hand.size()));
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = static_cast<std::int64_t>(i);

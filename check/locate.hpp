@@ -26,7 +26,7 @@ struct Target {
   bool noisy = false;    ///< the tolerance is mostly measured noise
 };
 
-/// |a - b| in the 2-norm, scaled so that nothing overflows where it need not.
+/// |a - b| in the 2-norm, scaled so that nothing overflows where it need not; infinite where a NaN is.
 double distance(TensorView<const double> a, TensorView<const double> b);
 double norm(TensorView<const double> a);
 double dot(TensorView<const double> a, TensorView<const double> b);

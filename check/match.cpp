@@ -47,6 +47,11 @@ Match match(const Graph& graph, const std::vector<Target>& targets, std::span<co
     }
     const double hand = norm(target.hand), size = norm(candidate);
     const double off = distance(target.hand, candidate);
+    if (!std::isfinite(hand) || !std::isfinite(size) ||
+        !std::isfinite(off)) {  // no norm to judge by
+      result.fits = result.fits_scaled = false;
+      return;
+    }
     if (off > allowance(target, hand, size)) {
       result.fits = false;
     } else if (hand > 0) {
@@ -132,6 +137,12 @@ std::optional<double> fit_step(const Graph& graph, const std::vector<Target>& ta
 
 bool fit_parameter(const Graph& graph, const std::vector<Target>& targets,
                    std::span<const NodeId> wanted, Candidate& candidate) {
+  // One free number explains one number, whatever it is.
+  std::int64_t numbers = 0;
+  for (const Target& target : targets) {
+    if (target.right && !target.recovered && is_wrong(target)) numbers += target.hand.size();
+  }
+  if (numbers < 3) return false;
   // What lies below the topmost layer need not be linear in the number.
   std::optional<double> number = fit_step(graph, targets, wanted, candidate, 0, 1, true);
   for (int i = 0; !candidate.linear && number && i < 8; ++i) {

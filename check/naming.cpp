@@ -39,7 +39,6 @@ void Diagnosing::name_mistakes() {
   for (const Finding& finding : diagnosis_.findings) {
     if (finding.is_first_fault) diagnosis_.mistakes = finding.mistakes;
   }
-  if (each_named) attribute_findings();
 }
 
 std::vector<NodeId> Diagnosing::wrong_gradients() const {
@@ -56,17 +55,20 @@ std::vector<NodeId> Diagnosing::wrong_gradients() const {
 void Diagnosing::doubt_small_errors() {
   for (const Finding& finding : diagnosis_.findings) {
     if (finding.verdict != DiagnosisVerdict::wrong) continue;
-    if (!target_of(finding).noisy || finding.error > 10 * finding.tolerance) return;
+    const Target& target = target_of(finding);
+    if (!target.noisy || target.error > 10 * target.allowed) return;
   }
   for (Finding& finding : diagnosis_.findings) {
     if (finding.verdict != DiagnosisVerdict::wrong) continue;
     finding.verdict = DiagnosisVerdict::cannot_decide;
     finding.is_first_fault = finding.contaminated = false;
     finding.mistakes.clear();
+    const Target& target = target_of(finding);
+    const bool zero = target.size == 0;  // then nothing is relative to it
     finding.reason = fmt::format(
         "off by {:.1e}, where rounding alone could make a difference of "
         "{:.1e}",
-        finding.error, finding.tolerance);
+        zero ? target.error : finding.error, zero ? target.allowed : finding.tolerance);
   }
   diagnosis_.verdict = DiagnosisVerdict::cannot_decide;
   diagnosis_.layer = 0;

@@ -129,6 +129,10 @@ bool RunFiles::read(const System& system, Run& run) const {
                            entry.at("batch_spread").get<double>()});
     }
     json->at("deltas_at_stop").get_to(run.deltas_at_stop);
+    if (run.curve.empty()) {
+      throw FileError(program, fmt::format("{}: its curve has no point: expected one a validation",
+                                           file.string()));
+    }
   } catch (const Json::exception& error) {
     throw FileError(program, fmt::format("{}: {}", file.string(), error.what()));
   }
