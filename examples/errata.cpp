@@ -171,9 +171,7 @@ bool check(const char* name, std::optional<Mistake> mistake, double mass, bool& 
   return compared && checked;
 }
 
-}  // namespace
-
-int main(int argc, char** argv) {
+int run(int argc, char** argv) {
   if (argc == 2 && std::string_view(argv[1]) == "diagnose") return diagnose_all();
   std::printf("                                          wrong by            wrong entries of\n");
   std::printf("       mass  compare  first wrong      there  gradcheck       dW1       dW2\n");
@@ -184,4 +182,13 @@ int main(int argc, char** argv) {
     if (vanishes(mistake)) expected = !check(name, mistake, 0.5, agree) && expected;
   }
   return expected && agree ? 0 : 1;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) try {
+  return run(argc, argv);
+} catch (const std::exception& error) {
+  std::fprintf(stderr, "errata: %s\n", error.what());
+  return 2;
 }

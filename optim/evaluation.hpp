@@ -72,6 +72,10 @@ class Evaluator {
   std::vector<Block> blocks_;  // the full one, then a shorter one where there is one
 };
 
+/// Evaluator evaluate(model, data): the precision is that of the data.
+template <class Model, class T, class... Rest>
+Evaluator(Model&, const Dataset<T>&, Rest...) -> Evaluator<T>;
+
 extern template class Evaluator<float>;
 extern template class Evaluator<double>;
 

@@ -158,7 +158,7 @@ TrainingResult<T> run(Classifier<T> classifier, Optimizer<T> optimizer, const Da
 }  // namespace
 
 template <class T>
-TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
+TrainingResult<T> train(std::type_identity_t<Classifier<T>> classifier, const Dataset<T>& train_set,
                         const Dataset<T>& validation_set, const TrainingOptions& options,
                         const std::function<void(const Progress&)>& progress,
                         SourceLocation location) {
@@ -168,9 +168,9 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
 }
 
 template <class T>
-TrainingResult<T> train(Classifier<T> classifier, Optimizer<T> optimizer,
-                        const Dataset<T>& train_set, const Dataset<T>& validation_set,
-                        const TrainingOptions& options,
+TrainingResult<T> train(std::type_identity_t<Classifier<T>> classifier,
+                        std::type_identity_t<Optimizer<T>> optimizer, const Dataset<T>& train_set,
+                        const Dataset<T>& validation_set, const TrainingOptions& options,
                         const std::function<void(const Progress&)>& progress,
                         SourceLocation location) {
   if (options.sgd != SgdOptions{}) {

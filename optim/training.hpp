@@ -102,9 +102,10 @@ struct TrainingResult {
 /// Trains the classifier, whose parameters end at the stop; the weights of the best validation are
 /// in the result. `progress` is called after each validation. Throws NumericError, naming the step,
 /// when the batch loss is not finite, or with clip_norm a gradient; UsageError for options out of
-/// range; ShapeError where the data does not fit the model, or has fewer targets or labels than rows.
+/// range; ShapeError where the data does not fit the model, or has fewer targets or labels than
+/// rows.
 template <class T>
-TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
+TrainingResult<T> train(std::type_identity_t<Classifier<T>> classifier, const Dataset<T>& train_set,
                         const Dataset<T>& validation_set, const TrainingOptions& options,
                         const std::function<void(const Progress&)>& progress = {},
                         SourceLocation location = SourceLocation::current());
@@ -113,9 +114,9 @@ TrainingResult<T> train(Classifier<T> classifier, const Dataset<T>& train_set,
 /// takes the steps. Throws UsageError also where options.sgd is not left as it is by default, since
 /// it would have no effect.
 template <class T>
-TrainingResult<T> train(Classifier<T> classifier, Optimizer<T> optimizer,
-                        const Dataset<T>& train_set, const Dataset<T>& validation_set,
-                        const TrainingOptions& options,
+TrainingResult<T> train(std::type_identity_t<Classifier<T>> classifier,
+                        std::type_identity_t<Optimizer<T>> optimizer, const Dataset<T>& train_set,
+                        const Dataset<T>& validation_set, const TrainingOptions& options,
                         const std::function<void(const Progress&)>& progress = {},
                         SourceLocation location = SourceLocation::current());
 

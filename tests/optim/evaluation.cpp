@@ -51,7 +51,7 @@ BOOST_AUTO_TEST_CASE(blocks_of_any_size_give_the_same_scores) {
 BOOST_AUTO_TEST_CASE(the_current_weights_are_used) {
   const Dataset<double> data = random_rows(20, 6, 3);
   Mlp<double> model({.widths = {6, 3}});
-  Evaluator<double> evaluate(model, data);
+  Evaluator evaluate(model, data);
   const double before = evaluate().loss;
   for (double& w : model.parameters().mutable_values()) w = 0;
   BOOST_TEST(evaluate().loss == std::log(3.0), boost::test_tools::tolerance(1e-14));

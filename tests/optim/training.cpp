@@ -45,7 +45,7 @@ BOOST_AUTO_TEST_CASE(equals_the_loop_written_out) {
                                 .last_batch = LastBatch::keep,
                                 .seed = 7};
   Mlp<double> model(small), by_hand(small);
-  const auto result = train<double>(model, train_set, validation_set, options);
+  const auto result = train(model, train_set, validation_set, options);
 
   Batches<double> batches(train_set, 8, 7, Shuffle::yes, LastBatch::keep);
   BOOST_TEST(batches.per_epoch() == 7);  // the last one has two rows: a plan of its own
