@@ -120,15 +120,15 @@ void Diagnosing::explain_shape_in_network(Finding& finding, const Target& target
       const bool has_own = dz != targets_.end() && dz->right;
       const TensorView<const double> expected = has_own ? dz->hand.view() : right.value();
       const double size = norm(expected);
-      if (!(size > 0)) continue;  // all sums of zeros are equal
+      const auto residual = [size](double off) { return size > 0 ? off / size : 0; };
       if (target.hand.shape() == delta) {
         const double off = distance(target.hand, expected);
-        if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, off / size);
+        if (off <= 1e3 * epsilon_ * size) add_entry("bias-not-summed", l, residual(off));
       } else {
         Tensor<double> sums(rows);
         for (std::int64_t i = 0; i < expected.size(); ++i) sums[i / delta[1]] += expected[i];
         const double off = distance(target.hand, sums);
-        if (off <= 1e3 * epsilon_ * size) add_entry("bias-summed-over-units", l, off / size);
+        if (off <= 1e3 * epsilon_ * size) add_entry("bias-summed-over-units", l, residual(off));
       }
     }
     const bool hidden_delta = l < network_->depth() &&
