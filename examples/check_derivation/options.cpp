@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <system_error>
 
 namespace check_derivation {
 
@@ -71,6 +72,22 @@ void add_number(CLI::App& app, const std::string& flag, std::optional<double>& t
       ->option_text("X");
 }
 
+/// A picture is written where it is asked for, but never over the input nor as another kind of
+/// file.
+void check_curve(const Options& options) {
+  if (options.curve.empty()) return;
+  std::error_code error;  // where one of them does not exist they are not the same
+  if (std::filesystem::equivalent(options.curve, options.file, error)) {
+    throw CLI::ValidationError(
+        "--curve", fmt::format("'{}': that is the input file, which the picture would overwrite",
+                               options.curve.string()));
+  }
+  if (options.curve.extension() != ".svg") {
+    throw CLI::ValidationError(
+        "--curve", fmt::format("'{}': expected a name that ends in .svg", options.curve.string()));
+  }
+}
+
 }  // namespace
 
 void complain(const std::string& message) noexcept {
@@ -117,6 +134,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       ->required();
   try {
     app.parse(argc, argv);
+    check_curve(options);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {

@@ -307,6 +307,36 @@ BOOST_AUTO_TEST_CASE(a_wrong_derivative_is_drawn) {
   BOOST_TEST(outcome.err.find("curve.svg cannot be written") != std::string::npos, outcome.err);
 }
 
+BOOST_AUTO_TEST_CASE(a_picture_is_drawn_over_no_other_file) {
+  const TemporaryDirectory directory;
+  const std::string options = "--model 6-5-5-4 --activation tanh --bias layer ";
+  const std::string bytes = read(plants / "unknown_derivative.npz");
+  const fs::path input = write(directory / "step.npz", bytes);
+  const auto refuses = [&](const fs::path& curve, const std::string& part) {
+    const Outcome outcome = run(options + "--curve " + quoted(curve) + " " + quoted(input));
+    BOOST_TEST(outcome.status == 2);
+    BOOST_TEST(outcome.out.empty(), outcome.out);
+    BOOST_TEST(outcome.err.starts_with("check_derivation: --curve: "), outcome.err);
+    BOOST_TEST(outcome.err.find(part) != std::string::npos, outcome.err);
+    BOOST_TEST((read(input) == bytes));
+  };
+  refuses(input, "that is the input file, which the picture would overwrite");
+  // by other names
+  fs::create_directory(directory / "sub");
+  refuses(directory / "sub" / ".." / "step.npz", "that is the input file");
+  fs::create_symlink(input, directory / "soft.svg");
+  refuses(directory / "soft.svg", "that is the input file");
+  fs::create_hard_link(input, directory / "hard.svg");
+  refuses(directory / "hard.svg", "that is the input file");
+  for (const char* name : {"curve.png", "curve", "other.npz", "svg", "curve.svg.gz"}) {
+    refuses(directory / name, "expected a name that ends in .svg");
+    BOOST_TEST(!fs::exists(directory / name));
+  }
+  const std::string other = read(write(directory / "other.npz", "kept"));
+  refuses(directory / "other.npz", "expected a name that ends in .svg");
+  BOOST_TEST(read(directory / "other.npz") == other);
+}
+
 BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   const TemporaryDirectory directory;
   const auto complains = [](const std::string& arguments, const std::string& part) {
