@@ -22,6 +22,14 @@ const std::map<std::string, Activation> activations{{"sigmoid", Activation::sigm
                                                     {"relu", Activation::relu}};
 const std::map<std::string, Bias> biases{{"trick", Bias::trick}, {"layer", Bias::per_layer}};
 
+template <class E>
+std::string_view name_in(const std::map<std::string, E>& names, E value) {
+  for (const auto& [name, named] : names) {
+    if (named == value) return name;
+  }
+  return "?";
+}
+
 /// Takes one of the names, and says which there are when it is none.
 template <class E>
 void add_choice(CLI::App& app, const std::string& flag, E& target,
@@ -89,6 +97,9 @@ void check_curve(const Options& options) {
 }
 
 }  // namespace
+
+std::string_view name_of(Activation activation) { return name_in(activations, activation); }
+std::string_view name_of(Bias bias) { return name_in(biases, bias); }
 
 void complain(const std::string& message) noexcept {
   // Not fmt::print, which throws where standard error cannot be written.

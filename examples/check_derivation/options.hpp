@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct Options {
   std::filesystem::path curve;  // where to draw the derivative that was recovered; empty: nowhere
   std::optional<double> learning_rate, momentum, weight_decay;
 };
+
+/// As the command line has them: "sigmoid", "improved", "tanh", "relu"; "trick", "layer".
+std::string_view name_of(chainrule::Activation activation);
+std::string_view name_of(chainrule::Bias bias);
 
 /// The options, or the status to exit with: 0 after --help, 2 after an error, which is printed.
 std::variant<Options, int> parse_options(int argc, char** argv);

@@ -137,6 +137,75 @@ BOOST_AUTO_TEST_CASE(a_page_for_people) {
   }
 }
 
+/// The last line of a text that ends in one.
+std::string last_line(const std::string& text) {
+  BOOST_REQUIRE(text.ends_with('\n'));
+  const std::size_t begin = text.rfind('\n', text.size() - 2);
+  return text.substr(begin + 1, text.size() - begin - 2);
+}
+
+BOOST_AUTO_TEST_CASE(another_activation_that_makes_all_right_is_named) {
+  for (const auto& [file, options, activation] :
+       {std::tuple{"right.safetensors", "--bias layer", "tanh"},
+        std::tuple{"right_trick.npz", "--bias trick", "improved"},
+        std::tuple{"right_float.safetensors", "--bias layer", "sigmoid"}}) {
+    for (const std::string other : {"sigmoid", "improved", "tanh", "relu"}) {
+      const auto command = fmt::format("--model 6-5-5-4 --activation {} {} {}", other, options,
+                                       quoted(plants / file));
+      const Outcome outcome = run(command);
+      const Json json = Json::parse(run("--json " + command).out);
+      if (other == activation) {
+        BOOST_TEST(outcome.status == 0);
+        BOOST_TEST(outcome.out.find("checked as") == std::string::npos, outcome.out);
+        BOOST_TEST(!json.contains("activation"));
+        continue;
+      }
+      BOOST_TEST(outcome.status == 1);
+      BOOST_TEST(last_line(outcome.out) ==
+                 fmt::format("with --activation {} all of it is right", activation));
+      BOOST_TEST(outcome.out.find(fmt::format("\nchecked as 6-5-5-4, {}, {}\n", other, options)) !=
+                     std::string::npos,
+                 outcome.out);
+      BOOST_TEST(json.value("activation", "") == activation);
+      BOOST_TEST(json.at("verdict") == "wrong");
+    }
+  }
+}
+
+// Half of it right, or a mistake that has a name, or none with any activation: nothing is promised.
+BOOST_AUTO_TEST_CASE(no_activation_is_named_that_does_not_make_all_right) {
+  const TemporaryDirectory directory;
+  const auto says_nothing = [](const std::string& command, const std::string& as) {
+    const Outcome outcome = run(command);
+    BOOST_TEST(outcome.status == 1);
+    BOOST_TEST(last_line(outcome.out) == "checked as " + as);
+    BOOST_TEST(!Json::parse(run("--json " + command).out).contains("activation"));
+  };
+  says_nothing("--model 6-5-5-4 --bias layer " + quoted(plants / "sign.npz"),
+               "6-5-5-4, sigmoid, --bias layer");
+  says_nothing("--model 6-5-5-4 --activation tanh --bias layer --weight-decay 0.5 " +
+                   quoted(plants / "unknown_derivative.npz"),
+               "6-5-5-4, tanh, --bias layer, --weight-decay 0.5");
+  // right but for one entry, by more and by less than what a quick look would see
+  for (const double off : {1.5, 1 + 1e-6}) {
+    Tensors tensors = read_npz(plants / "right_trick.npz");
+    find(tensors, "dW1")(1, 2) *= off;
+    const fs::path path = directory / "off.safetensors";
+    write_safetensors(path, tensors);
+    says_nothing("--model 6-5-5-4 " + quoted(path), "6-5-5-4, sigmoid, --bias trick");
+  }
+  Tensors tensors = read_npz(plants / "right_trick.npz");
+  for (NamedTensor& tensor : tensors) {
+    auto& value = std::get<Tensor<double>>(tensor.value);
+    value = transposed(value);
+  }
+  const fs::path path = directory / "columns.safetensors";
+  find(tensors, "dW1")(1, 2) += 0.5;
+  write_safetensors(path, tensors);
+  says_nothing(right_options + "--transposed " + quoted(path),
+               "6-5-5-4, improved, --bias trick, --transposed");
+}
+
 BOOST_AUTO_TEST_CASE(transposed_files_say_the_same) {
   const TemporaryDirectory directory;
   const fs::path path = directory / "columns.safetensors";
