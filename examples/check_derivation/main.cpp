@@ -94,11 +94,11 @@ int main(int argc, char** argv) {
   try {
     return check_derivation::run(argc, argv);
   } catch (const std::exception& error) {
-    std::string message = error.what();
-    // one line, and no escape sequence of a name in the file
-    std::replace_if(
-        message.begin(), message.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
-    check_derivation::complain(message);
+    // An error of its own names the program, which complain does too.
+    constexpr std::string_view own = "[check_derivation] ";
+    const std::string_view message = error.what();
+    check_derivation::complain(
+        std::string(message.starts_with(own) ? message.substr(own.size()) : message));
     return 2;
   }
 }

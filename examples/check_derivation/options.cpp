@@ -68,16 +68,33 @@ std::vector<std::int64_t> parse_model(const std::string& text) {
   }
 }
 
+/// Takes a number for which `holds`, and says that it expected `expected` where it does not.
 void add_number(CLI::App& app, const std::string& flag, std::optional<double>& target,
-                const std::string& help) {
-  app.add_option_function<double>(
+                bool (*holds)(double), const std::string& expected, const std::string& help) {
+  app.add_option_function<std::string>(
          flag,
-         [&target, flag](double value) {
-           if (!std::isfinite(value)) throw CLI::ValidationError(flag, "expected a finite number");
+         [&target, flag, holds, expected](const std::string& text) {
+           double value = 0;
+           const char* const end = text.data() + text.size();
+           const auto [next, error] = std::from_chars(text.data(), end, value);
+           if (error != std::errc{} || next != end || !std::isfinite(value) || !holds(value)) {
+             throw CLI::ValidationError(flag, fmt::format("'{}': expected {}", text, expected));
+           }
            target = value;
          },
          help)
       ->option_text("X");
+}
+
+/// An option that is unknown is what is wrong, whatever else is missing or too much because of it.
+std::string explain(const CLI::App& app, const CLI::ParseError& error) {
+  const std::vector<std::string> rest = app.remaining();
+  for (const std::string& argument : rest) {
+    if (argument.size() < 2 || !argument.starts_with('-')) continue;
+    return fmt::format("unknown option {}", argument.substr(0, argument.find('=')));
+  }
+  if (rest.empty()) return error.what();
+  return fmt::format("'{}' is one argument too many: expected one file", rest.front());
 }
 
 /// A picture is written where it is asked for, but never over the input nor as another kind of
@@ -104,7 +121,7 @@ std::string_view name_of(Bias bias) { return name_in(biases, bias); }
 void complain(const std::string& message) noexcept {
   // Not fmt::print, which throws where standard error cannot be written.
   std::fputs("check_derivation: ", stderr);
-  std::fputs(message.c_str(), stderr);
+  for (const unsigned char c : message) std::fputc(c < ' ' || c == 0x7f ? ' ' : c, stderr);
   std::fputs("\n", stderr);
 }
 
@@ -131,11 +148,15 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       "the last row of W1, for a column of ones that X does not have, or b1, b2, ... [trick]");
   app.add_flag("--transposed", options.transposed,
                "weights are (out, in) and samples stand in columns");
-  add_number(app, "--learning-rate", options.learning_rate,
-             "of the update: should it be in the gradient by mistake, it is named");
-  add_number(app, "--momentum", options.momentum, "the same; the file then has velocity_W1, ...");
-  add_number(app, "--weight-decay", options.weight_decay,
-             "X/2 times the sum of all W^2 is in the loss");
+  add_number(
+      app, "--learning-rate", options.learning_rate, [](double x) { return x > 0; },
+      "a positive number", "of the update: should it be in the gradient by mistake, it is named");
+  add_number(
+      app, "--momentum", options.momentum, [](double x) { return x >= 0 && x < 1; }, "0 <= X < 1",
+      "the same; the file then has velocity_W1, ...");
+  add_number(
+      app, "--weight-decay", options.weight_decay, [](double x) { return x >= 0; },
+      "a number that is not negative", "X/2 times the sum of all W^2 is in the loss");
   app.add_flag("--json", options.json, "print the diagnosis as JSON");
   app.add_option("--curve", options.curve,
                  "draw the f' that the gradients have beside the right one, where it can be told")
@@ -149,7 +170,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);
   } catch (const CLI::ParseError& error) {
-    complain(error.what());
+    complain(explain(app, error) + " (check_derivation --help lists the options)");
     return 2;
   }
   return options;

@@ -30,7 +30,8 @@ std::string_view name_of(chainrule::Bias bias);
 /// The options, or the status to exit with: 0 after --help, 2 after an error, which is printed.
 std::variant<Options, int> parse_options(int argc, char** argv);
 
-/// Prints "check_derivation: message" on standard error, on one line.
+/// Prints "check_derivation: message" on standard error, on one line, and without the escape
+/// sequences that a name in a file may have.
 void complain(const std::string& message) noexcept;
 
 }  // namespace check_derivation

@@ -46,9 +46,7 @@ class Reader {
     if (extension != ".npz" && extension != ".safetensors") {
       fail("expected a file called .npz or .safetensors");
     }
-    auto tensors = extension == ".npz" ? read_npz(options.file)
-                                       : read_safetensors(options.file, Bytes::as_float);
-    for (NamedTensor& tensor : tensors) {
+    for (NamedTensor& tensor : read_file(extension == ".npz")) {
       const bool single = std::holds_alternative<Tensor<float>>(tensor.value);
       Matrix value =
           std::visit([](const auto& v) { return v.template cast<double>(); }, tensor.value);
@@ -113,6 +111,24 @@ class Reader {
                                 fmt::format(format, std::forward<Args>(args)...)));
   }
 
+  /// All of the file. Where a dtype is not taken, also says what would make it one that is.
+  std::vector<NamedTensor> read_file(bool npz) const {
+    try {
+      return npz ? read_npz(options_.file) : read_safetensors(options_.file, Bytes::as_float);
+    } catch (const FileError& error) {
+      // "... member 'Y.npy': dtype '<i8', expected ...", "... tensor 'Y': dtype I64, expected ..."
+      const std::string message = error.what();
+      const std::size_t end = message.rfind("': dtype ");
+      const std::size_t quote = end == std::string::npos ? end : message.rfind('\'', end - 1);
+      if (quote == std::string::npos) throw;
+      std::string name = message.substr(quote + 1, end - quote - 1);
+      if (npz && name.ends_with(".npy")) name.resize(name.size() - 4);
+      throw FileError("check_derivation",
+                      fmt::format("{}; write {}.astype(np.float64){}", message, name,
+                                  npz ? "" : fmt::format(", or {}.double()", name)));
+    }
+  }
+
   Shape weight_shape(int l) const {
     const auto index = static_cast<std::size_t>(l);
     return {options_.widths[index - 1], options_.widths[index]};
@@ -143,6 +159,10 @@ class Reader {
     const bool any_rows = expected.rank() == 2 && expected[0] == 0;
     const bool fits = any_rows ? shape.rank() == 2 && shape[0] >= 1 && shape[1] == expected[1]
                                : shape == expected;
+    if (any_rows && shape.rank() == 2 && shape[0] == 0 && shape[1] == expected[1]) {
+      fail("{} is {}: no {}: expected at least one sample", name, show(shape),
+           options_.transposed ? "columns" : "rows");
+    }
     if (!fits) {
       const std::string wanted = any_rows ? options_.transposed
                                                 ? fmt::format("({}, N)", expected[1])

@@ -435,8 +435,35 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   complains("--model 785 " + right, "--model: '785': expected two widths or more");
   complains("--model 6-x-4 " + right, "--model: '6-x-4'");
   complains("--model 6-5-5-4 --activation gelu " + right, "--activation: 'gelu': expected");
-  complains("--model 6-5-5-4 --learning-rate nan " + right, "--learning-rate: expected a finite");
+  complains("--model 6-5-5-4 --learning-rate nan " + right,
+            "--learning-rate: 'nan': expected a positive number");
+  for (const char* bad : {"0", "-0.1", "inf", "x", "0.1x"}) {
+    complains(fmt::format("--model 6-5-5-4 --learning-rate {} {}", bad, right),
+              fmt::format("--learning-rate: '{}': expected a positive number", bad));
+  }
+  for (const char* bad : {"1", "-0.1", "nan"}) {
+    complains(fmt::format("--model 6-5-5-4 --momentum {} {}", bad, right),
+              fmt::format("--momentum: '{}': expected 0 <= X < 1", bad));
+  }
+  for (const char* bad : {"-1e-4", "inf"}) {
+    complains(fmt::format("--model 6-5-5-4 --weight-decay {} {}", bad, right),
+              fmt::format("--weight-decay: '{}': expected a number that is not negative", bad));
+  }
+  BOOST_TEST(
+      run(right_options + "--momentum 0 --weight-decay 0 --learning-rate 1e-3 " + right).status ==
+      0);
+  // An unknown option is all that is said, wherever it stands; not what it leaves over or undone.
+  for (const std::string& arguments :
+       {"--model 6-5-5-4 --activaton tanh " + right, "--model 6-5-5-4 " + right + " --activaton",
+        "--activaton=tanh --model 6-5-5-4 " + right, "--activaton tanh " + right}) {
+    complains(arguments, "check_derivation: unknown option --activaton (");
+  }
+  complains(right_options + right + " other.npz",
+            "is one argument too many: expected one file (check_derivation --help");
   complains(right_options + "none.npz", "none.npz");
+  // the program's name once
+  complains(right_options + quoted(plants / "plants.csv"),
+            "check_derivation: " + (plants / "plants.csv").string() + ": expected a file");
   complains(right_options + quoted(plants / "plants.csv"), "a file called .npz or .safetensors");
   complains(right_options + quoted(write(directory / "cut.npz",
                                          read(plants / "right_trick.npz").substr(0, 900))),
@@ -448,6 +475,17 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   complains("--model 6-4-5-4 --activation improved " + right, "W1 is (6, 5): expected (6, 4)");
   complains("--model 6-5-4 --activation improved " + right, "unknown name 'W3'");
   complains(right_options + "--transposed " + right, "Y is (7, 4): expected (4, N)");
+  const auto no_samples = [](Tensors& t) {
+    find(t, "X") = Tensor<double>({0, 5});
+    find(t, "Y") = Tensor<double>({0, 4});
+  };
+  spoilt(no_samples, "Y is (0, 4): no rows: expected at least one sample");
+  spoilt(
+      [](Tensors& t) {
+        find(t, "X") = Tensor<double>({5, 0});
+        find(t, "Y") = Tensor<double>({4, 0});
+      },
+      "Y is (4, 0): no columns: expected at least one sample", right_options + "--transposed ");
   spoilt(drop("W2"), "'W2' is missing");
   spoilt(drop("X"), "'X' is missing");
   spoilt(drop("dW"), "no gradient in it: expected dW1");
@@ -472,6 +510,42 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
   spoilt([](Tensors& t) { find(t, "W1") = transposed(find(t, "W1")); },
          "W1 is (5, 6): expected (6, 5); the other way round is --transposed");
   spoilt([](Tensors&) {}, "W1 is (6, 5): expected (5, 5)", "--model 5-5-5-4 --bias layer ");
+}
+
+/// The same bytes with `from` replaced by `to`, which is as long.
+std::string patched(std::string bytes, const std::string& from, const std::string& to) {
+  BOOST_REQUIRE(from.size() == to.size());
+  const std::size_t at = bytes.find(from);
+  BOOST_REQUIRE(at != std::string::npos);
+  return bytes.replace(at, from.size(), to);
+}
+
+BOOST_AUTO_TEST_CASE(integers_are_refused_with_the_line_that_mends_it) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "labels.safetensors";
+  write_safetensors(path, Tensors{{"Y", Tensor<double>({2, 4})}});
+  write(path, patched(read(path), "\"F64\"", "\"I64\""));
+  Outcome outcome = run(right_options + quoted(path));
+  BOOST_TEST(outcome.status == 2);
+  BOOST_TEST(outcome.err.find("tensor 'Y': dtype I64, expected F32, F64 or U8; write "
+                              "Y.astype(np.float64), or Y.double()\n") != std::string::npos,
+             outcome.err);
+  if (!has_python("numpy")) {
+    BOOST_TEST_MESSAGE("skipped: NumPy is not installed");
+    return;
+  }
+  const fs::path file = directory / "labels.npz";
+  BOOST_REQUIRE(
+      std::system(fmt::format("python3 -c \"import numpy as np; np.savez('{}', Y=np.eye(4, "
+                              "dtype=int))\"",
+                              file.string())
+                      .c_str()) == 0);
+  outcome = run(right_options + quoted(file));
+  BOOST_TEST(outcome.status == 2);
+  BOOST_TEST(outcome.err.starts_with("check_derivation: [read_npz] "), outcome.err);
+  BOOST_TEST(outcome.err.find("'<i8', expected uint8 (|u1), float32 (<f4) or float64 (<f8); write "
+                              "Y.astype(np.float64)\n") != std::string::npos,
+             outcome.err);
 }
 
 /// Rounding is the machine's: "(residual 5e-16)" becomes "(residual #)".
