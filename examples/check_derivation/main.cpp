@@ -30,7 +30,9 @@ using namespace chainrule;
 std::string describe(const Options& options) {
   std::string text = fmt::format("{}, {}, --bias {}", fmt::join(options.widths, "-"),
                                  name_of(options.activation), name_of(options.bias));
-  if (options.transposed) text += ", --transposed";
+  if (options.weights_out_in) {
+    text += options.samples_in_columns ? ", --transposed" : ", --weights out-in";
+  }
   if (options.weight_decay) text += fmt::format(", --weight-decay {}", *options.weight_decay);
   return text;
 }

@@ -22,6 +22,8 @@ const std::map<std::string, Activation> activations{{"sigmoid", Activation::sigm
                                                     {"relu", Activation::relu}};
 const std::map<std::string, Bias> biases{{"trick", Bias::trick}, {"layer", Bias::per_layer}};
 
+const std::map<std::string, bool> orders{{"in-out", false}, {"out-in", true}};
+
 template <class E>
 std::string_view name_in(const std::map<std::string, E>& names, E value) {
   for (const auto& [name, named] : names) {
@@ -32,20 +34,21 @@ std::string_view name_in(const std::map<std::string, E>& names, E value) {
 
 /// Takes one of the names, and says which there are when it is none.
 template <class E>
-void add_choice(CLI::App& app, const std::string& flag, E& target,
-                const std::map<std::string, E>& names, const std::string& help) {
+CLI::Option* add_choice(CLI::App& app, const std::string& flag, E& target,
+                        const std::map<std::string, E>& names, const std::string& help) {
   std::string known;
   for (const auto& [name, value] : names) known += (known.empty() ? "" : "|") + name;
-  app.add_option_function<std::string>(
-         flag,
-         [&target, &names, flag, known](const std::string& text) {
-           const auto found = names.find(text);
-           if (found == names.end()) {
-             throw CLI::ValidationError(flag, fmt::format("'{}': expected {}", text, known));
-           }
-           target = found->second;
-         },
-         help)
+  return app
+      .add_option_function<std::string>(
+          flag,
+          [&target, &names, flag, known](const std::string& text) {
+            const auto found = names.find(text);
+            if (found == names.end()) {
+              throw CLI::ValidationError(flag, fmt::format("'{}': expected {}", text, known));
+            }
+            target = found->second;
+          },
+          help)
       ->option_text(known);
 }
 
@@ -146,8 +149,12 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
   add_choice(
       app, "--bias", options.bias, biases,
       "the last row of W1, for a column of ones that X does not have, or b1, b2, ... [trick]");
-  app.add_flag("--transposed", options.transposed,
-               "weights are (out, in) and samples stand in columns");
+  CLI::Option* const weights =
+      add_choice(app, "--weights", options.weights_out_in, orders,
+                 "shape of W1, ...; PyTorch's is out-in, with samples in rows [in-out]");
+  app.add_flag("--transposed", options.samples_in_columns,
+               "weights are (out, in) and samples stand in columns")
+      ->excludes(weights);
   add_number(
       app, "--learning-rate", options.learning_rate, [](double x) { return x > 0; },
       "a positive number", "of the update: should it be in the gradient by mistake, it is named");
@@ -166,6 +173,7 @@ std::variant<Options, int> parse_options(int argc, char** argv) {
       ->required();
   try {
     app.parse(argc, argv);
+    if (options.samples_in_columns) options.weights_out_in = true;
     check_curve(options);
   } catch (const CLI::CallForHelp& help) {
     return app.exit(help);

@@ -17,7 +17,8 @@ struct Options {
   std::vector<std::int64_t> widths;
   chainrule::Activation activation = chainrule::Activation::sigmoid;
   chainrule::Bias bias = chainrule::Bias::trick;
-  bool transposed = false;  // weights (out, in), samples in columns
+  bool weights_out_in = false;      // as PyTorch has them
+  bool samples_in_columns = false;  // weights are (out, in) then, too
   bool json = false;
   std::filesystem::path curve;  // where to draw the derivative that was recovered; empty: nowhere
   std::optional<double> learning_rate, momentum, weight_decay;

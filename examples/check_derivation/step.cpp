@@ -50,7 +50,7 @@ class Reader {
       const bool single = std::holds_alternative<Tensor<float>>(tensor.value);
       Matrix value =
           std::visit([](const auto& v) { return v.template cast<double>(); }, tensor.value);
-      if (options.transposed && value.shape().rank() == 2) value = transposed(value);
+      if (is_turned(tensor.name) && value.shape().rank() == 2) value = transposed(value);
       if (!tensors_.emplace(tensor.name, Found{std::move(value), single}).second) {
         fail("the name '{}' stands twice", tensor.name);
       }
@@ -135,9 +135,15 @@ class Reader {
   }
   Shape bias_shape(int l) const { return Shape{options_.widths[static_cast<std::size_t>(l)]}; }
 
+  /// Whether the file has it transposed: all but the weights and what goes with them, dW1,
+  /// updated_W1, ..., is by samples.
+  bool is_turned(std::string_view name) const {
+    return name.find('W') != name.npos ? options_.weights_out_in : options_.samples_in_columns;
+  }
+
   /// As the file has it: what a user recognises.
-  std::string show(const Shape& shape) const {
-    if (options_.transposed && shape.rank() == 2) return to_string(Shape{shape[1], shape[0]});
+  std::string show(const std::string& name, const Shape& shape) const {
+    if (is_turned(name) && shape.rank() == 2) return to_string(Shape{shape[1], shape[0]});
     return to_string(shape);
   }
 
@@ -160,15 +166,15 @@ class Reader {
     const bool fits = any_rows ? shape.rank() == 2 && shape[0] >= 1 && shape[1] == expected[1]
                                : shape == expected;
     if (any_rows && shape.rank() == 2 && shape[0] == 0 && shape[1] == expected[1]) {
-      fail("{} is {}: no {}: expected at least one sample", name, show(shape),
-           options_.transposed ? "columns" : "rows");
+      fail("{} is {}: no {}: expected at least one sample", name, show(name, shape),
+           options_.samples_in_columns ? "columns" : "rows");
     }
     if (!fits) {
-      const std::string wanted = any_rows ? options_.transposed
+      const std::string wanted = any_rows ? options_.samples_in_columns
                                                 ? fmt::format("({}, N)", expected[1])
                                                 : fmt::format("(N, {})", expected[1])
-                                          : show(expected);
-      fail("{} is {}: expected {}{}", name, show(shape), wanted, hint(name, shape, expected));
+                                          : show(name, expected);
+      fail("{} is {}: expected {}{}", name, show(name, shape), wanted, hint(name, shape, expected));
     }
     for (const double x : value) {
       if (!std::isfinite(x)) fail("{} has an entry that is {}", name, x);
@@ -185,7 +191,12 @@ class Reader {
       return ", without the column of ones";
     }
     if (shape[0] == expected[1] && (expected[0] == 0 || shape[1] == expected[0])) {
-      return options_.transposed ? " with --transposed" : "; the other way round is --transposed";
+      if (options_.samples_in_columns) return " with --transposed";
+      if (options_.weights_out_in && is_turned(name)) return " with --weights out-in";
+      return name.find('W') == name.npos
+                 ? "; the other way round is --transposed"
+                 : "; the other way round is --weights out-in, or --transposed when samples are "
+                   "columns too";
     }
     return {};
   }

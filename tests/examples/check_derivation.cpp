@@ -228,6 +228,77 @@ BOOST_AUTO_TEST_CASE(transposed_files_say_the_same) {
   }
 }
 
+// As PyTorch has them: weights (out, in), samples in rows.
+BOOST_AUTO_TEST_CASE(weights_may_be_out_in_by_themselves) {
+  const TemporaryDirectory directory;
+  const fs::path path = directory / "step.safetensors";
+  const auto turn_weights = [](Tensors& tensors) {
+    for (NamedTensor& tensor : tensors) {
+      if (tensor.name.find('W') == std::string::npos) continue;
+      auto& value = std::get<Tensor<double>>(tensor.value);
+      value = transposed(value);
+    }
+  };
+  for (const auto& [file, options, expected] :
+       {std::tuple{"right_trick.npz", right_options, std::string()},
+        std::tuple{"outer_slope_missing.npz", right_options, std::string("outer-slope-missing")},
+        std::tuple{"accumulated_twice.npz",
+                   std::string("--model 6-5-5-4 --activation tanh --bias layer "),
+                   std::string("accumulated-twice")},
+        std::tuple{"derivative_missing.npz",
+                   std::string("--model 6-5-5-4 --activation tanh --bias layer "),
+                   std::string("derivative-missing")}}) {
+    Tensors tensors = read_npz(plants / file);
+    turn_weights(tensors);
+    write_safetensors(path, tensors);
+    const std::string command = options + "--weights out-in " + quoted(path);
+    const Outcome outcome = run("--json " + command);
+    BOOST_TEST(outcome.status == (expected.empty() ? 0 : 1), outcome.err);
+    if (outcome.status == 2) continue;
+    const auto found = ids(Json::parse(outcome.out));
+    BOOST_TEST(fmt::format("{}", fmt::join(found, " ")) == expected);
+    if (!expected.empty()) BOOST_TEST(last_line(run(command).out).ends_with(", --weights out-in"));
+  }
+}
+
+BOOST_AUTO_TEST_CASE(a_step_of_torch_is_right_as_it_writes_it) {
+  const TemporaryDirectory directory;
+  write(directory / "step.py", R"(import sys
+try:
+    import torch
+    from safetensors.torch import save_file
+except ImportError:
+    sys.exit(77)
+torch.manual_seed(3)
+first, second = torch.nn.Linear(6, 5), torch.nn.Linear(5, 4)
+X, labels = torch.randn(9, 6), torch.randint(4, (9,))
+Z1 = first(X)
+Z1.retain_grad()
+torch.nn.functional.cross_entropy(second(torch.tanh(Z1)), labels).backward()
+step = {"X": X, "Y": torch.nn.functional.one_hot(labels, 4).float(), "Z1": Z1.detach(), "dZ1": Z1.grad}
+for l, layer in enumerate([first, second], 1):
+    step[f"W{l}"], step[f"dW{l}"] = layer.weight.data, layer.weight.grad
+    step[f"b{l}"], step[f"db{l}"] = layer.bias.data, layer.bias.grad
+save_file(step, "right.safetensors")
+step["dW2"] = step["dW2"].T.contiguous()
+save_file(step, "transposed.safetensors")
+)");
+  const int raw =
+      std::system(fmt::format("cd {} && python3 step.py", quoted(directory.path())).c_str());
+  if (WIFEXITED(raw) && (WEXITSTATUS(raw) == 77 || WEXITSTATUS(raw) == 127)) {
+    BOOST_TEST_MESSAGE("skipped: PyTorch and safetensors are not installed");
+    return;
+  }
+  BOOST_REQUIRE(raw == 0);
+  const std::string options = "--model 6-5-4 --activation tanh --bias layer --weights out-in ";
+  Outcome outcome = run(options + quoted(directory / "right.safetensors"));
+  BOOST_TEST(outcome.status == 0, outcome.out << outcome.err);
+  BOOST_TEST(outcome.out.starts_with("diagnosis: right\n"), outcome.out);
+  outcome = run(options + quoted(directory / "transposed.safetensors"));
+  BOOST_TEST(outcome.status == 1, outcome.out << outcome.err);
+  BOOST_TEST(outcome.out.find("transpose") != std::string::npos, outcome.out);
+}
+
 // np.eye(K)[labels] is double: then so are the gradients, after a forward pass in float.
 BOOST_AUTO_TEST_CASE(double_gradients_of_float_inputs_may_have_the_rounding_of_float) {
   const TemporaryDirectory directory;
@@ -508,7 +579,14 @@ BOOST_AUTO_TEST_CASE(bad_files_and_options_get_one_clear_line) {
       },
       "X is (7, 6): expected (7, 5), without the column of ones");
   spoilt([](Tensors& t) { find(t, "W1") = transposed(find(t, "W1")); },
-         "W1 is (5, 6): expected (6, 5); the other way round is --transposed");
+         "W1 is (5, 6): expected (6, 5); the other way round is --weights out-in, or --transposed "
+         "when samples are columns too\n");
+  spoilt([](Tensors& t) { find(t, "X") = transposed(find(t, "X")); },
+         "X is (5, 7): expected (7, 5); the other way round is --transposed\n");
+  complains(right_options + "--weights out-in " + right,
+            "W1 is (6, 5): expected (5, 6) with --weights out-in\n");
+  complains(right_options + "--weights out " + right, "--weights: 'out': expected in-out|out-in");
+  complains(right_options + "--weights in-out --transposed " + right, "excludes");
   spoilt([](Tensors&) {}, "W1 is (6, 5): expected (5, 5)", "--model 5-5-5-4 --bias layer ");
 }
 
