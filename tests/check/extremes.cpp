@@ -102,8 +102,8 @@ BOOST_AUTO_TEST_CASE(what_should_be_zero_and_is_not_is_wrong) {
   for (double& w : dead.model.parameters()[0].mutable_value()) w = -1;
   Tape<double> tape;
   const auto loss = softmax_cross_entropy(dead.model(tape, tape.input(dead.x)), tape.input(dead.y));
-  const std::vector<NamedValue<double>> hand{{"dZ1", noise({1, 6}, 1)},
-                                             {"dW1", Tensor<double>({5, 6})}};
+  const Tensor<double> dz = noise({1, 6}, 1), dw({5, 6});
+  const std::vector<NamedValue<double>> hand{{"dZ1", dz}, {"dW1", dw}};
   BOOST_TEST(!diagnose(loss, std::span<const NamedValue<double>>(hand)));
 }
 
